@@ -1,0 +1,70 @@
+//! What can go wrong. Every variant says whose fault it is and whether to try again; none of them
+//! changes what the cache holds.
+
+use core::fmt;
+
+/// Why a `get` has no value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Error {
+    /// The caller's fault: the key is longer than [`Limits::key_bytes`](crate::Limits::key_bytes).
+    KeyTooLong {
+        /// The longest key the group takes.
+        limit: usize,
+    },
+    /// Nobody's fault: the origin has no such key. It is asked again next time.
+    NotFound,
+    /// The origin's fault (or the owner's): it answered with an error or with nonsense. The next
+    /// `get` asks again.
+    Failed,
+    /// The origin's fault: no answer within the deadline. The next `get` asks again.
+    TimedOut,
+    /// The fault of the code that loads: it panicked. The next `get` asks again.
+    Panicked,
+    /// Too many loads in the air, or too many waiting for this one: try again a little later.
+    Busy,
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::KeyTooLong { limit } => write!(f, "the key is longer than {limit} bytes"),
+            Self::NotFound => f.write_str("no such key at the origin"),
+            Self::Failed => f.write_str("the origin failed to answer"),
+            Self::TimedOut => f.write_str("the origin did not answer in time"),
+            Self::Panicked => f.write_str("the load broke off inside this node"),
+            Self::Busy => f.write_str("too many loads at once, try again later"),
+        }
+    }
+}
+
+impl core::error::Error for Error {}
+
+/// How a load ended without a value, told to [`Node::land`](crate::Node::land).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LoadError {
+    /// The source says that there is no such key.
+    NotFound,
+    /// The source failed, or its answer made no sense.
+    Failed,
+    /// The source was too late.
+    TimedOut,
+    /// The load never began: the queue to the source is full.
+    Busy,
+    /// The code that loads panicked.
+    Panicked,
+    /// The owner cannot be reached or is no help: the load goes on at the origin. From the origin
+    /// itself this counts as [`LoadError::Failed`].
+    PeerDown,
+}
+
+impl From<LoadError> for Error {
+    fn from(error: LoadError) -> Self {
+        match error {
+            LoadError::NotFound => Self::NotFound,
+            LoadError::Failed | LoadError::PeerDown => Self::Failed,
+            LoadError::TimedOut => Self::TimedOut,
+            LoadError::Busy => Self::Busy,
+            LoadError::Panicked => Self::Panicked,
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! The engine of gocache: a read-through cache as a state machine, without std.
+//!
+//! A *group* is a namespace of keys with a budget in bytes. Of all who ask for a key that is not
+//! cached, one loads it from the source of truth and the others wait for what it brings; a *ring*
+//! says which node of a cluster loads which key.
+//!
+//! There are two ways to use it. A program that may block gives a group a closure:
+//!
+//! ```
+//! use gocache_core::{Error, Group, Instant, LoadError, Seed, Value};
+//!
+//! let scores = Group::new("scores", 2 << 10, Seed::new(0x5eed)).with_getter(|key: &[u8]| {
+//!     match key {
+//!         b"Tom" => Ok(Value::from(b"630")), // the slow database
+//!         _ => Err(LoadError::NotFound),
+//!     }
+//! });
+//! assert_eq!(&*scores.get(b"Tom", Instant::ZERO).unwrap(), b"630"); // loads
+//! assert_eq!(&*scores.get(b"Tom", Instant::ZERO).unwrap(), b"630"); // from memory
+//! assert_eq!(scores.get(b"Ann", Instant::ZERO), Err(Error::NotFound));
+//! assert_eq!(scores.group().stats().hits, 1);
+//! ```
+//!
+//! A server that may not block drives a [`Node`] (sans-io: no sockets, no clock, no threads):
+//!
+//! ```
+//! use gocache_core::{Asker, Get, Group, Instant, Landing, Node, Seed, Value, Waiter};
+//!
+//! let mut node = Node::new();
+//! let scores = node.add(Group::new("scores", 2 << 10, Seed::new(0x5eed))).unwrap();
+//! let now = Instant::from_millis(0);
+//!
+//! let Ok(Get::Fetch(fetch)) = node.get(scores, b"Tom", Asker::Client, Waiter(1), now) else { panic!() };
+//! let Ok(Get::Wait) = node.get(scores, b"Tom", Asker::Client, Waiter(2), now) else { panic!() };
+//! // ... load `fetch.key()` from `fetch.source()`, in whatever time that takes ...
+//! let Landing::Done(done) = node.land(fetch, Ok(Value::from(b"630").into()), now) else { panic!() };
+//! assert_eq!(done.waiters, [Waiter(1), Waiter(2)]);
+//! ```
+#![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+#[cfg(test)]
+extern crate std;
+
+// From the outside inwards: a file uses only files below it.
+mod getter;
+mod node;
+
+mod group;
+mod shard;
+
+mod cache;
+mod flight;
+mod lru;
+
+mod ring;
+mod route;
+mod status;
+
+mod error;
+mod key;
+mod limits;
+mod stats;
+mod time;
+mod value;
+
+pub use error::{Error, LoadError};
+pub use flight::{Asker, Source, Waiter};
+pub use getter::{Getter, Loader};
+pub use group::{Found, Group};
+pub use key::Seed;
+pub use limits::Limits;
+pub use node::{Done, Fetch, Get, GroupId, Landing, Load, Node};
+pub use ring::{PeerId, Ring, RingError};
+pub use route::{DEFAULT_BASE, Route, RouteError, encode};
+pub use stats::Stats;
+pub use status::Status;
+pub use time::Instant;
+pub use value::Value;

@@ -1,0 +1,222 @@
+//! The node as a frontend sees it: who is told to load, who waits, who is told what.
+
+use super::*;
+use crate::{key::Seed, limits::Limits};
+use alloc::vec;
+
+const NOW: Instant = Instant::from_millis(1_000);
+
+fn group() -> Group {
+    Group::new("scores", 64 << 10, Seed::new(7))
+}
+
+fn alone(group: Group) -> (Node, GroupId) {
+    let mut node = Node::new();
+    let id = node.add(group).expect("the first of its name");
+    (node, id)
+}
+
+fn get(node: &Node, key: &[u8], waiter: u64) -> Result<Get, Error> {
+    node.get(GroupId(0), key, Asker::Client, Waiter(waiter), NOW)
+}
+
+fn fetch(got: Result<Get, Error>) -> Fetch {
+    match got {
+        Ok(Get::Fetch(fetch)) => fetch,
+        other => panic!("expected to be told to fetch, got {other:?}"),
+    }
+}
+
+fn done(landing: Landing) -> Done {
+    match landing {
+        Landing::Done(done) => done,
+        Landing::Refetch(fetch) => panic!("expected the end of the load, got {fetch:?}"),
+    }
+}
+
+fn value(bytes: &[u8]) -> Result<Load, LoadError> {
+    Ok(Value::from(bytes).into())
+}
+
+#[test]
+fn one_loads_and_all_are_told() {
+    let (node, _) = alone(group());
+    let first = fetch(get(&node, b"Tom", 1));
+    assert_eq!((first.key(), first.source()), (b"Tom".as_slice(), Source::Origin));
+    assert!(matches!(get(&node, b"Tom", 2), Ok(Get::Wait)));
+    let _other = fetch(get(&node, b"Sam", 3));
+
+    let told = done(node.land(first, value(b"630"), NOW));
+    assert_eq!(told.waiters, [Waiter(1), Waiter(2)]);
+    assert_eq!(&*told.result.expect("the load went well").value, b"630");
+    assert!(matches!(get(&node, b"Tom", 4), Ok(Get::Hit(found)) if *found.value == *b"630"));
+
+    let (_, stats) = node.stats().next().expect("one group");
+    assert_eq!((stats.gets, stats.hits, stats.waits, stats.origin_loads), (4, 1, 1, 2));
+    assert_eq!((stats.entries, stats.flights), (1, 1));
+}
+
+#[test]
+fn a_failed_load_is_told_to_all_and_stored_for_nobody() {
+    let (node, _) = alone(group());
+    for (failure, error) in [
+        (LoadError::NotFound, Error::NotFound),
+        (LoadError::Failed, Error::Failed),
+        (LoadError::TimedOut, Error::TimedOut),
+        (LoadError::Busy, Error::Busy),
+        (LoadError::Panicked, Error::Panicked),
+        (LoadError::PeerDown, Error::Failed),
+    ] {
+        let first = fetch(get(&node, b"Tom", 1));
+        assert!(matches!(get(&node, b"Tom", 2), Ok(Get::Wait)));
+        let told = done(node.land(first, Err(failure), NOW));
+        assert_eq!((told.result, told.waiters), (Err(error), vec![Waiter(1), Waiter(2)]));
+    }
+    let (_, stats) = node.stats().next().expect("one group");
+    assert_eq!((stats.not_found, stats.load_errors, stats.flights), (1, 5, 0));
+}
+
+#[test]
+fn a_lost_load_ends_at_its_deadline() {
+    let limits = Limits { load_deadline: Duration::from_millis(500), ..Limits::default() };
+    let (node, _) = alone(group().limits(limits));
+    let lost = fetch(get(&node, b"Tom", 1));
+    assert!(matches!(get(&node, b"Tom", 2), Ok(Get::Wait)));
+    assert!(node.overdue(Instant::from_millis(1_499)).is_empty());
+
+    let [told] = &node.overdue(Instant::from_millis(1_500))[..] else { panic!("one is overdue") };
+    assert_eq!(told.result, Err(Error::TimedOut));
+    assert_eq!(told.waiters, [Waiter(1), Waiter(2)]);
+
+    // Who asks now leads a new load; the late landing of the old one changes nothing.
+    let second = fetch(get(&node, b"Tom", 3));
+    assert!(done(node.land(lost, value(b"old"), NOW)).waiters.is_empty());
+    assert!(matches!(get(&node, b"Tom", 4), Ok(Get::Wait)));
+    assert_eq!(done(node.land(second, value(b"new"), NOW)).waiters, [Waiter(3), Waiter(4)]);
+}
+
+#[test]
+fn a_removal_outdates_the_load_in_the_air() {
+    let (node, id) = alone(group());
+    let before = fetch(get(&node, b"Tom", 1));
+    assert!(!node.remove(id, b"Tom"), "nothing was cached yet");
+    let after = fetch(get(&node, b"Tom", 2));
+
+    let told = done(node.land(before, value(b"old"), NOW));
+    assert_eq!(told.waiters, [Waiter(1)]);
+    assert_eq!(&*told.result.expect("who asked before is served").value, b"old");
+    assert!(matches!(get(&node, b"Tom", 3), Ok(Get::Wait)), "the old value was not stored");
+
+    done(node.land(after, value(b"new"), NOW));
+    assert!(matches!(get(&node, b"Tom", 4), Ok(Get::Hit(found)) if *found.value == *b"new"));
+    assert!(node.remove(id, b"Tom"));
+    let _again = fetch(get(&node, b"Tom", 5));
+}
+
+#[test]
+fn the_limits_hold() {
+    let limits = Limits { key_bytes: 3, flights: 2, waiters: 2, ..Limits::default() };
+    let (node, _) = alone(group().limits(limits));
+    assert_eq!(get(&node, b"Jack", 1).expect_err("too long"), Error::KeyTooLong { limit: 3 });
+    let first = fetch(get(&node, b"a", 1));
+    assert!(matches!(get(&node, b"a", 2), Ok(Get::Wait)));
+    assert_eq!(get(&node, b"a", 3).expect_err("two wait"), Error::Busy);
+    let _second = fetch(get(&node, b"b", 4));
+    assert_eq!(get(&node, b"c", 5).expect_err("two in the air"), Error::Busy);
+    done(node.land(first, value(b""), NOW));
+    let _third = fetch(get(&node, b"c", 6));
+}
+
+#[test]
+fn a_value_ages_and_is_loaded_anew() {
+    let (node, id) = alone(group().lifetime(Duration::from_secs(60)));
+    let at = |seconds: u64| {
+        let now = Instant::from_millis(seconds * 1_000);
+        node.get(id, b"Tom", Asker::Client, Waiter(0), now)
+    };
+    let first = fetch(at(0));
+    let told = done(node.land(first, value(b"630"), Instant::ZERO));
+    assert_eq!(told.result.expect("loaded").age, Some(Duration::ZERO));
+    let Ok(Get::Hit(found)) = at(59) else { panic!("still young") };
+    assert_eq!(found.age, Some(Duration::from_secs(59)));
+    let _anew = fetch(at(60));
+}
+
+/// Two nodes of a ring of two, and a key that node 1 owns.
+fn pair() -> ([Node; 2], Vec<u8>) {
+    let ring = Ring::new(&["one", "two"]).expect("two names");
+    let key = (0..u8::MAX).map(|byte| vec![byte]).find(|key| ring.owner(key) == PeerId(1));
+    let nodes = [PeerId(0), PeerId(1)].map(|own| {
+        let (mut node, _) = alone(group());
+        node.join(ring.clone(), own);
+        node
+    });
+    (nodes, key.expect("one of 255 keys"))
+}
+
+#[test]
+fn a_key_is_fetched_from_its_owner_and_served_without_a_copy() {
+    let ([asked, owner], key) = pair();
+    let from_peer = fetch(get(&asked, &key, 1));
+    assert_eq!(from_peer.source(), Source::Peer(PeerId(1)));
+    assert_eq!(fetch(get(&owner, &key, 1)).source(), Source::Origin);
+
+    let told = done(asked.land(from_peer, value(b"630"), NOW));
+    assert_eq!(&*told.result.expect("the owner had it").value, b"630");
+    assert_eq!(fetch(get(&asked, &key, 2)).source(), Source::Peer(PeerId(1)));
+}
+
+#[test]
+fn a_peer_is_never_sent_on_nor_made_to_wait_for_a_third_node() {
+    let ([asked, _], key) = pair();
+    let forwarded = fetch(get(&asked, &key, 1));
+    let own = fetch(asked.get(GroupId(0), &key, Asker::Peer, Waiter(2), NOW));
+    assert_eq!(own.source(), Source::Origin, "the flight to the owner is not joined");
+    assert!(matches!(asked.get(GroupId(0), &key, Asker::Peer, Waiter(3), NOW), Ok(Get::Wait)));
+    assert_eq!(done(asked.land(own, value(b"x"), NOW)).waiters, [Waiter(2), Waiter(3)]);
+    assert_eq!(done(asked.land(forwarded, value(b"x"), NOW)).waiters, [Waiter(1)]);
+}
+
+#[test]
+fn an_owner_that_is_down_is_replaced_by_the_origin() {
+    let ([asked, _], key) = pair();
+    let first = fetch(get(&asked, &key, 1));
+    let Landing::Refetch(again) = asked.land(first, Err(LoadError::PeerDown), NOW) else {
+        panic!("the load goes on at the origin")
+    };
+    assert_eq!((again.key(), again.source()), (&key[..], Source::Origin));
+    assert!(matches!(get(&asked, &key, 2), Ok(Get::Wait)), "it is still one load");
+    assert_eq!(done(asked.land(again, value(b"630"), NOW)).waiters, [Waiter(1), Waiter(2)]);
+    assert!(matches!(get(&asked, &key, 3), Ok(Get::Hit(_))), "what the origin gave is kept");
+    let (_, stats) = asked.stats().next().expect("one group");
+    assert_eq!((stats.peer_loads, stats.peer_failures, stats.origin_loads), (1, 1, 1));
+}
+
+#[test]
+fn a_peer_that_fails_after_the_deadline_begins_no_second_load() {
+    let ([asked, _], key) = pair();
+    let late = fetch(get(&asked, &key, 1));
+    assert_eq!(asked.overdue(Instant::from_millis(60_000)).len(), 1);
+    assert!(done(asked.land(late, Err(LoadError::PeerDown), NOW)).waiters.is_empty());
+}
+
+#[test]
+fn a_fetch_survives_being_taken_apart_and_a_forged_one_does_nothing() {
+    let (node, _) = alone(group());
+    let first = fetch(get(&node, b"Tom", 1));
+    let parts = (first.group(), first.flight(), first.key().to_vec(), first.source());
+    let forged = Fetch::from_parts(parts.0, parts.1 + 1, &parts.2, parts.3);
+    assert!(done(node.land(forged, value(b"bad"), NOW)).waiters.is_empty());
+    let again = Fetch::from_parts(parts.0, parts.1, &parts.2, parts.3);
+    assert_eq!(done(node.land(again, value(b"630"), NOW)).waiters, [Waiter(1)]);
+    assert!(matches!(get(&node, b"Tom", 2), Ok(Get::Hit(found)) if *found.value == *b"630"));
+}
+
+#[test]
+fn groups_are_told_apart_and_named_once() {
+    let (mut node, scores) = alone(group());
+    assert_eq!(node.add(group()), None);
+    let other = node.add(Group::new("other", 1 << 10, Seed::new(1))).expect("a new name");
+    assert_eq!((node.group(b"scores"), node.group(b"other")), (Some(scores), Some(other)));
+    assert_eq!(node.group(b"nobody"), None);
+}

@@ -1,0 +1,199 @@
+//! `Route`: a request target <-> group and key, both ways.
+//!
+//! The target is split first and percent-decoded once afterwards (RFC 3986, 2.4), to bytes: `%2F`
+//! is a byte of the key and no separator. Nothing else is done to it: no dot-segments are removed,
+//! no slashes merged, `+` is a plus sign.
+
+use alloc::{borrow::Cow, string::String, vec::Vec};
+use core::fmt;
+
+/// The path under which a node serves its keys, unless configured otherwise.
+pub const DEFAULT_BASE: &str = "/_gocache/";
+
+/// The group and the key that a target names. Borrowed from it where it holds no `%`.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Route<'a> {
+    /// Up to the first slash after the base.
+    pub group: Cow<'a, [u8]>,
+    /// All that follows, up to `?` or the end.
+    pub key: Cow<'a, [u8]>,
+}
+
+/// Why a target names no key. The client's fault, each of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RouteError {
+    /// It does not begin with the base.
+    OutsideBase,
+    /// It ends before a group, or its group is empty.
+    NoGroup,
+    /// It ends before a key, or its key is empty.
+    NoKey,
+    /// At this byte stands a `%` without two hexadecimal digits.
+    BadEscape(usize),
+    /// At this byte stands a control character. (Percent-encoded it is a byte of the key.)
+    Control(usize),
+}
+
+impl fmt::Display for RouteError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::OutsideBase => f.write_str("nothing is served under this path"),
+            Self::NoGroup => f.write_str("the group is missing: the path is BASE/GROUP/KEY"),
+            Self::NoKey => f.write_str("the key is missing: the path is BASE/GROUP/KEY"),
+            Self::BadEscape(at) => write!(f, "bad percent-encoding at byte {at} of the target"),
+            Self::Control(at) => write!(f, "control character at byte {at} of the target"),
+        }
+    }
+}
+
+impl core::error::Error for RouteError {}
+
+impl<'a> Route<'a> {
+    /// Reads a target in origin-form or absolute-form (RFC 9112, 3.2).
+    ///
+    /// # Errors
+    /// If it names no key.
+    pub fn parse(base: &str, target: &'a [u8]) -> Result<Self, RouteError> {
+        let path = path(target);
+        let offset = target.len() - path.len();
+        let path = &path[..path.iter().position(|&byte| byte == b'?').unwrap_or(path.len())];
+        let rest = path.strip_prefix(base.as_bytes()).ok_or(RouteError::OutsideBase)?;
+        let slash = rest.iter().position(|&byte| byte == b'/');
+        let (group, key) = rest.split_at(slash.unwrap_or(rest.len()));
+        if group.is_empty() {
+            return Err(RouteError::NoGroup);
+        }
+        let Some(key @ [_, ..]) = key.strip_prefix(b"/") else { return Err(RouteError::NoKey) };
+        let start = offset + base.len();
+        Ok(Self { group: decode(group, start)?, key: decode(key, start + group.len() + 1)? })
+    }
+
+    /// Writes the target of a key, such that `parse` reads the same group and key from it.
+    #[must_use]
+    pub fn target(base: &str, group: &[u8], key: &[u8]) -> String {
+        let mut target = String::with_capacity(base.len() + group.len() + 1 + key.len());
+        target.push_str(base);
+        encode(group, &mut target);
+        target.push('/');
+        encode(key, &mut target);
+        target
+    }
+}
+
+/// The target from its path on: absolute-form has a scheme and an authority before it.
+fn path(target: &[u8]) -> &[u8] {
+    let is_absolute = !target.starts_with(b"/");
+    let scheme = target.windows(3).position(|three| three == b"://").filter(|_| is_absolute);
+    let Some(scheme) = scheme else { return target };
+    let authority = &target[scheme + 3..];
+    let end = authority.iter().position(|&byte| matches!(byte, b'/' | b'?'));
+    &authority[end.unwrap_or(authority.len())..]
+}
+
+/// Appends bytes to a URL so that they are one path segment: all but the unreserved characters
+/// (RFC 3986, 2.3) are encoded, slashes too.
+pub fn encode(bytes: &[u8], to: &mut String) {
+    const HEX: &[u8; 16] = b"0123456789ABCDEF";
+    for &byte in bytes {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
+            to.push(char::from(byte));
+        } else {
+            to.push('%');
+            to.push(char::from(HEX[usize::from(byte >> 4)]));
+            to.push(char::from(HEX[usize::from(byte & 15)]));
+        }
+    }
+}
+
+/// Decodes `%XX` once. `start` is where the part stands in the target, for the error.
+fn decode(part: &[u8], start: usize) -> Result<Cow<'_, [u8]>, RouteError> {
+    if let Some(at) = part.iter().position(u8::is_ascii_control) {
+        return Err(RouteError::Control(start + at));
+    }
+    let Some(first) = part.iter().position(|&byte| byte == b'%') else {
+        return Ok(Cow::Borrowed(part));
+    };
+    let mut decoded = Vec::with_capacity(part.len());
+    decoded.extend_from_slice(&part[..first]);
+    let mut at = first;
+    while let Some(&byte) = part.get(at) {
+        if byte != b'%' {
+            decoded.push(byte);
+            at += 1;
+            continue;
+        }
+        let digits =
+            part.get(at + 1..at + 3).and_then(|two| Some((digit(two[0])?, digit(two[1])?)));
+        let (high, low) = digits.ok_or(RouteError::BadEscape(start + at))?;
+        decoded.push(high << 4 | low);
+        at += 3;
+    }
+    Ok(Cow::Owned(decoded))
+}
+
+fn digit(byte: u8) -> Option<u8> {
+    char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(target: &[u8]) -> Result<(Vec<u8>, Vec<u8>), RouteError> {
+        let route = Route::parse(DEFAULT_BASE, target)?;
+        Ok((route.group.into_owned(), route.key.into_owned()))
+    }
+
+    #[test]
+    fn group_and_key_are_split_first_and_decoded_once() {
+        let cases: [(&[u8], &[u8], &[u8]); 11] = [
+            (b"/_gocache/g/k", b"g", b"k"),
+            (b"/_gocache/g/a/b", b"g", b"a/b"),
+            (b"/_gocache/g/a%2Fb", b"g", b"a/b"),
+            (b"/_gocache/g%2Fh/k", b"g/h", b"k"),
+            (b"/_gocache/g/a/../b", b"g", b"a/../b"),
+            (b"/_gocache/g//x", b"g", b"/x"),
+            (b"/_gocache/g/a+b%20c", b"g", b"a+b c"),
+            (b"/_gocache/g/%2541", b"g", b"%41"),
+            (b"/_gocache/g/k?q=/1%zz", b"g", b"k"),
+            (b"/_gocache/g/%00%ff\xfe", b"g", b"\x00\xff\xfe"),
+            (b"http://host:1/_gocache/g/http://x", b"g", b"http://x"),
+        ];
+        for (target, group, key) in cases {
+            let expected = Ok((group.to_vec(), key.to_vec()));
+            assert_eq!(parse(target), expected, "{}", target.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn what_names_no_key_says_why() {
+        let cases: [(&[u8], RouteError); 13] = [
+            (b"/", RouteError::OutsideBase),
+            (b"/_gocache", RouteError::OutsideBase),
+            (b"/_gocachex/g/k", RouteError::OutsideBase),
+            (b"*", RouteError::OutsideBase),
+            (b"http://host", RouteError::OutsideBase),
+            (b"/_gocache/", RouteError::NoGroup),
+            (b"/_gocache//k", RouteError::NoGroup),
+            (b"/_gocache/g", RouteError::NoKey),
+            (b"/_gocache/g/?k", RouteError::NoKey),
+            (b"/_gocache/g/a%2", RouteError::BadEscape(13)),
+            (b"/_gocache/%zz/a", RouteError::BadEscape(10)),
+            (b"http://h/_gocache/g/%+1", RouteError::BadEscape(20)),
+            (b"/_gocache/g/a\x7fb", RouteError::Control(13)),
+        ];
+        for (target, error) in cases {
+            assert_eq!(parse(target), Err(error), "{}", target.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn every_group_and_key_comes_back_from_its_target() {
+        let every_byte: Vec<u8> = (0..=255).collect();
+        for key in [b"..".as_slice(), b"/", b"%2F", b"a b+c?d#e", &every_byte] {
+            let target = Route::target(DEFAULT_BASE, key, key);
+            assert!(target.is_ascii());
+            assert_eq!(parse(target.as_bytes()), Ok((key.to_vec(), key.to_vec())), "{target}");
+        }
+    }
+}
