@@ -1,0 +1,218 @@
+//! Answers: what a request is owed, from the outcome of a `get` to the bytes of a response.
+
+use std::borrow::Cow;
+
+use gocache_core::{Error, Found, GroupId, Status};
+
+use crate::{
+    clock::Clock,
+    config::Config,
+    http1::{AnswerHead, CONTINUE, Persist, Reject, etag, list},
+    output::Output,
+};
+
+/// What is the same for everything that happens in one turn of a loop.
+pub(crate) struct Turn<'a> {
+    pub(crate) config: &'a Config,
+    pub(crate) clock: &'a Clock,
+    /// The server is shutting down: every answer is the last of its connection.
+    pub(crate) draining: bool,
+}
+
+impl<'a> Turn<'a> {
+    pub(crate) const fn new(config: &'a Config, clock: &'a Clock, draining: bool) -> Self {
+        Self { config, clock, draining }
+    }
+}
+
+/// How a request came by its value (RFC 9211).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CacheStatus {
+    Hit,
+    /// It was the first to ask.
+    Miss,
+    /// It waited for the load of another.
+    Collapsed,
+}
+
+impl CacheStatus {
+    const fn text(self) -> &'static [u8] {
+        match self {
+            Self::Hit => b"gocache; hit",
+            Self::Miss => b"gocache; fwd=uri-miss",
+            Self::Collapsed => b"gocache; fwd=uri-miss; collapsed",
+        }
+    }
+}
+
+/// A response, but for what its request has to say about its form.
+#[derive(Debug)]
+pub(crate) enum Answer {
+    Value {
+        found: Found,
+        group: GroupId,
+        cache: CacheStatus,
+        not_modified: bool,
+    },
+    Text(Text),
+    /// Not an answer yet: a word to go on.
+    Continue,
+}
+
+/// One line, or a page of the operations plane.
+#[derive(Debug)]
+pub(crate) struct Text {
+    pub(crate) status: Status,
+    pub(crate) content_type: &'static str,
+    pub(crate) body: Cow<'static, str>,
+    /// A field that goes with the status.
+    pub(crate) field: Option<(&'static str, &'static str)>,
+}
+
+pub(crate) const TEXT_PLAIN: &str = "text/plain; charset=utf-8";
+
+impl Answer {
+    /// One line.
+    pub(crate) fn line(status: Status, line: impl Into<String>) -> Self {
+        let field = match status {
+            Status::ServiceUnavailable => Some(("Retry-After", "1")),
+            Status::MethodNotAllowed => Some(("Allow", "GET, HEAD")),
+            _ => None,
+        };
+        let body = Cow::Owned(line.into() + "\n");
+        Self::Text(Text { status, content_type: TEXT_PLAIN, body, field })
+    }
+
+    pub(crate) fn value(
+        found: Found,
+        group: GroupId,
+        cache: CacheStatus,
+        if_none_match: Option<&[u8]>,
+    ) -> Self {
+        let not_modified = if_none_match.is_some_and(|tags| matches(tags, found.value.digest()));
+        Self::Value { found, group, cache, not_modified }
+    }
+
+    pub(crate) fn error(error: Error, key: &[u8], cache: CacheStatus) -> Self {
+        match error {
+            // That there is no such key is an answer of the origin, and says so: a peer tells by
+            // this field that it need not ask anybody else.
+            Error::NotFound => Self::Text(Text {
+                status: Status::NotFound,
+                content_type: TEXT_PLAIN,
+                body: Cow::Owned(format!("{} not exist\n", key.escape_ascii())),
+                field: Some((
+                    "Cache-Status",
+                    match cache {
+                        CacheStatus::Hit => "gocache; hit",
+                        CacheStatus::Miss => "gocache; fwd=uri-miss; fwd-status=404",
+                        CacheStatus::Collapsed => {
+                            "gocache; fwd=uri-miss; fwd-status=404; collapsed"
+                        }
+                    },
+                )),
+            }),
+            other => Self::line(Status::from(other), other.to_string()),
+        }
+    }
+
+    /// Appends the bytes of the response.
+    pub(crate) fn write(
+        self,
+        out: &mut Output,
+        turn: &Turn<'_>,
+        head_only: bool,
+        persist: Persist,
+    ) {
+        let date = turn.clock.date();
+        match self {
+            Self::Continue => out.write(|out| out.extend_from_slice(CONTINUE)),
+            Self::Text(text) => out.write(|out| {
+                let head = AnswerHead::begin(out, text.status, date, persist)
+                    .field("Content-Type", text.content_type.as_bytes())
+                    .number_field("Content-Length", text.body.len() as u64);
+                match text.field {
+                    Some((name, value)) => head.field(name, value.as_bytes()).end(),
+                    None => head.end(),
+                }
+                if !head_only {
+                    out.extend_from_slice(text.body.as_bytes());
+                }
+            }),
+            Self::Value { found, group, cache, not_modified } => {
+                let status = if not_modified { Status::NotModified } else { Status::Ok };
+                out.write(|out| {
+                    let mut head = AnswerHead::begin(out, status, date, persist);
+                    if !not_modified {
+                        let group = &turn.config.groups[usize::from(group.0)];
+                        head = head
+                            .field("Content-Type", group.content_type.as_bytes())
+                            .number_field("Content-Length", found.value.len() as u64);
+                    }
+                    head = head.etag(found.value.digest()).field("Cache-Status", cache.text());
+                    if let Some(age) = found.age {
+                        head = head.number_field("Age", age.as_secs());
+                    }
+                    head.end();
+                });
+                if !head_only && !not_modified {
+                    out.push(found.value);
+                }
+            }
+        }
+    }
+}
+
+impl From<Reject> for Answer {
+    fn from(reject: Reject) -> Self {
+        Self::line(reject.status, reject.text)
+    }
+}
+
+/// RFC 9110, 13.1.2: the weak comparison, or `*` for any value at all.
+fn matches(if_none_match: &[u8], digest: u64) -> bool {
+    let tag = etag(digest);
+    // A comma may stand inside a tag of somebody else's; cut there it matches none of ours.
+    list(if_none_match).any(|each| each == b"*" || each.strip_prefix(b"W/").unwrap_or(each) == tag)
+}
+
+/// What an answer needs that waits for a load.
+#[derive(Debug)]
+pub(crate) struct Pending {
+    pub(crate) serial: u32,
+    pub(crate) group: GroupId,
+    pub(crate) key: Box<[u8]>,
+    pub(crate) if_none_match: Option<Box<[u8]>>,
+    pub(crate) cache: CacheStatus,
+}
+
+impl Pending {
+    pub(crate) fn settle(self, result: Result<Found, Error>) -> Answer {
+        match result {
+            Ok(found) => {
+                Answer::value(found, self.group, self.cache, self.if_none_match.as_deref())
+            }
+            Err(error) => Answer::error(error, &self.key, self.cache),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn if_none_match_is_a_list_of_tags_compared_weakly() {
+        let digest = 0xabc;
+        for list in
+            ["\"0000000000000abc\"", "W/\"0000000000000abc\"", "\"x\" , \"0000000000000abc\"", "*"]
+        {
+            assert!(matches(list.as_bytes(), digest), "{list}");
+        }
+        for list in
+            ["", "0000000000000abc", "\"0000000000000ABC\"", "w/\"0000000000000abc\"", "\"*\""]
+        {
+            assert!(!matches(list.as_bytes(), digest), "{list}");
+        }
+    }
+}

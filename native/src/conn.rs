@@ -1,0 +1,424 @@
+//! `Conn`: one client connection. Bytes go in, answers come out in the order of their requests;
+//! sockets and timers are the server's.
+//!
+//! ```text
+//!   Idle ──first bytes──► Head ──head whole──► Body ──body whole──► Idle
+//!                           └──────────── no body ──────────────────┘
+//!   any of them ──error, `close`, end of input──► Closed ──all sent, our side shut──► Lingering
+//! ```
+
+use std::{collections::VecDeque, io::IoSlice, mem};
+
+use gocache_core::{Error, Found, Instant, Status};
+
+use crate::{
+    answer::{Answer, Pending, Turn},
+    http1::{Body, BodyError, Decoder, Head, Method, Persist, Reject, Request},
+    output::{MAX_SLICES, Output},
+};
+
+/// What answers requests: the data plane or the operations plane.
+pub(crate) trait Plane {
+    fn ask(&mut self, request: &Request<'_>, turn: &Turn<'_>) -> Reply;
+}
+
+/// The answer to a request, or the promise of one.
+pub(crate) enum Reply {
+    Now(Answer),
+    Later(Pending),
+}
+
+/// Bytes of output beyond which no more requests are taken up: who does not read is not served.
+const OUTPUT_FULL: usize = 64 << 10;
+
+/// How long a connection that is over on our side listens on, so that the last answer is not lost
+/// to a reset (RFC 9112, 9.6).
+const LINGER: std::time::Duration = std::time::Duration::from_secs(2);
+
+#[derive(Debug)]
+pub(crate) struct Conn {
+    phase: Phase,
+    /// What came and is not used up yet. Empty, and without a buffer, between requests.
+    input: Vec<u8>,
+    /// Answers that cannot be sent yet, for they or one before them wait for a load.
+    owed: VecDeque<Owed>,
+    output: Output,
+    /// When the present phase began, or when output last moved.
+    since: Instant,
+    /// There is input to take up as soon as there is less to do.
+    paused: bool,
+    /// The client has sent its last byte.
+    ended: bool,
+}
+
+#[derive(Debug)]
+enum Phase {
+    /// Between requests.
+    Idle,
+    /// Inside a head.
+    Head,
+    /// Inside a body, which is read past; the request is answered when it is whole.
+    Body { head: Vec<u8>, decoder: Decoder, allowance: u64 },
+    /// No more requests are taken.
+    Closed,
+    /// Everything is sent and our side shut; what still comes is dropped.
+    Lingering,
+}
+
+#[derive(Debug)]
+struct Owed {
+    head_only: bool,
+    persist: Persist,
+    what: Due,
+}
+
+#[derive(Debug)]
+enum Due {
+    Ready(Answer),
+    Waiting(Pending),
+}
+
+/// What the server is to do with the connection next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// Read on when there is something.
+    Read,
+    /// Do not read: there is enough to do.
+    Pause,
+    /// Shut our side, then go on reading until the client has ended its own.
+    Shut,
+    /// Close at once.
+    Drop,
+}
+
+impl Conn {
+    pub(crate) fn new(now: Instant) -> Self {
+        Self {
+            phase: Phase::Idle,
+            input: Vec::new(),
+            owed: VecDeque::new(),
+            output: Output::default(),
+            since: now,
+            paused: false,
+            ended: false,
+        }
+    }
+
+    /// A connection that is refused: it gets one answer and is closed.
+    pub(crate) fn refused(answer: Answer, turn: &Turn<'_>) -> Self {
+        let mut conn = Self::new(turn.clock.now());
+        conn.close_with(answer, turn);
+        conn
+    }
+
+    /// Takes bytes from the client, and answers what they complete. (The bytes may be changed.)
+    pub(crate) fn receive(&mut self, bytes: &mut [u8], plane: &mut impl Plane, turn: &Turn<'_>) {
+        if self.input.is_empty() {
+            let used = self.consume(bytes, plane, turn);
+            self.input.extend_from_slice(&bytes[used..]);
+            return;
+        }
+        let before = self.input.len();
+        self.input.extend_from_slice(bytes);
+        if self.may_go_on(before, turn) {
+            self.take_up(plane, turn);
+        }
+    }
+
+    /// Takes up requests that were put off, if there is less to do now.
+    pub(crate) fn resume(&mut self, plane: &mut impl Plane, turn: &Turn<'_>) {
+        if self.can_resume(turn) {
+            self.take_up(plane, turn);
+        }
+    }
+
+    pub(crate) fn can_resume(&self, turn: &Turn<'_>) -> bool {
+        self.paused && !self.is_full(turn)
+    }
+
+    fn take_up(&mut self, plane: &mut impl Plane, turn: &Turn<'_>) {
+        let mut input = mem::take(&mut self.input);
+        let used = self.consume(&mut input, plane, turn);
+        if used < input.len() {
+            input.drain(..used);
+            self.input = input;
+        }
+    }
+
+    /// Takes the end of the client's input.
+    pub(crate) fn end(&mut self) {
+        self.ended = true;
+        if !matches!(self.phase, Phase::Lingering) {
+            self.phase = Phase::Closed;
+        }
+    }
+
+    /// Brings the outcome of a load to the answer that waits for it, if it still does.
+    pub(crate) fn land(&mut self, serial: u32, result: Result<Found, Error>, turn: &Turn<'_>) {
+        let waits = |owed: &&mut Owed| match &owed.what {
+            Due::Waiting(pending) => pending.serial == serial,
+            Due::Ready(_) => false,
+        };
+        let Some(owed) = self.owed.iter_mut().find(waits) else { return };
+        let placeholder = Due::Ready(Answer::Continue);
+        if let Due::Waiting(pending) = mem::replace(&mut owed.what, placeholder) {
+            owed.what = Due::Ready(pending.settle(result));
+        }
+        self.send_ready(turn);
+    }
+
+    /// The server shuts down: a connection that is owed nothing ends, the others after their
+    /// answers.
+    pub(crate) fn drain(&mut self) {
+        if self.is_idle() {
+            self.phase = Phase::Closed;
+            self.ended = true;
+        }
+    }
+
+    pub(crate) fn next(&self, turn: &Turn<'_>) -> Next {
+        let all_sent = self.owed.is_empty() && self.output.is_empty();
+        match self.phase {
+            Phase::Closed if !all_sent => Next::Pause,
+            Phase::Closed if self.ended => Next::Drop,
+            Phase::Closed => Next::Shut,
+            Phase::Lingering if self.ended => Next::Drop,
+            Phase::Idle | Phase::Head | Phase::Body { .. } if self.is_full(turn) => Next::Pause,
+            _ => Next::Read,
+        }
+    }
+
+    /// Takes note that our side is shut.
+    pub(crate) fn shut(&mut self, now: Instant) {
+        self.phase = Phase::Lingering;
+        self.input = Vec::new();
+        self.since = now;
+    }
+
+    pub(crate) fn has_output(&self) -> bool {
+        !self.output.is_empty()
+    }
+
+    pub(crate) fn slices<'a>(&'a self, slices: &mut [IoSlice<'a>; MAX_SLICES]) -> usize {
+        self.output.slices(slices)
+    }
+
+    /// Takes note that bytes were sent.
+    pub(crate) fn sent(&mut self, count: usize, now: Instant) {
+        self.output.advance(count);
+        self.since = now;
+    }
+
+    /// Lends the connection a buffer to write to, if it has none in use. An idle connection holds
+    /// none, and an answer needs no allocation.
+    pub(crate) fn lend(&mut self, spare: &mut Output) {
+        if self.output.is_empty() {
+            self.output = mem::take(spare);
+        }
+    }
+
+    /// Takes the buffer back, if all of it is sent.
+    pub(crate) fn reclaim(&mut self, spare: &mut Output) {
+        if self.output.is_empty() {
+            *spare = mem::take(&mut self.output);
+            spare.shrink();
+        }
+    }
+
+    /// When the patience with the client ends. While it waits for a load, the load's deadline
+    /// counts and none of ours.
+    pub(crate) fn deadline(&self, turn: &Turn<'_>) -> Option<Instant> {
+        let deadlines = &turn.config.deadlines;
+        let patience = match self.phase {
+            _ if self.has_output() => deadlines.write,
+            Phase::Lingering => LINGER,
+            Phase::Body { .. } => deadlines.body,
+            Phase::Idle if self.owed.is_empty() => deadlines.idle,
+            Phase::Head if self.owed.is_empty() => deadlines.head,
+            Phase::Idle | Phase::Head | Phase::Closed => return None,
+        };
+        Some(self.since.after(patience))
+    }
+
+    /// The deadline has passed. Says whether the connection is to be dropped at once.
+    pub(crate) fn expire(&mut self, turn: &Turn<'_>) -> bool {
+        if self.has_output() || self.is_idle() || matches!(self.phase, Phase::Lingering) {
+            return true;
+        }
+        let text = "the request did not arrive in time";
+        self.close_with(Answer::line(Status::RequestTimeout, text), turn);
+        false
+    }
+
+    fn is_idle(&self) -> bool {
+        matches!(self.phase, Phase::Idle) && self.owed.is_empty() && !self.has_output()
+    }
+
+    fn is_full(&self, turn: &Turn<'_>) -> bool {
+        self.output.len() >= OUTPUT_FULL || self.owed.len() >= turn.config.limits.pipeline
+    }
+
+    /// A head is parsed anew only when a line has ended or a limit is passed: else one that comes
+    /// byte by byte would cost its square.
+    fn may_go_on(&self, before: usize, turn: &Turn<'_>) -> bool {
+        // The longest method that is known, and the spaces around the target.
+        const AROUND_TARGET: usize = 16;
+        let limits = &turn.config.limits.head;
+        let passes = |limit: usize| before <= limit && self.input.len() > limit;
+        !matches!(self.phase, Phase::Idle | Phase::Head)
+            || self.input[before..].contains(&b'\n')
+            || passes(limits.target + AROUND_TARGET)
+            || passes(limits.bytes)
+    }
+
+    /// Uses up as much of the input as there are whole requests, and says how much.
+    fn consume(&mut self, bytes: &mut [u8], plane: &mut impl Plane, turn: &Turn<'_>) -> usize {
+        let mut used = 0;
+        self.paused = false;
+        while used < bytes.len() {
+            if self.is_full(turn) {
+                self.paused = true;
+                break;
+            }
+            let rest = &mut bytes[used..];
+            let step = match self.phase {
+                Phase::Idle | Phase::Head => self.head(rest, plane, turn),
+                Phase::Body { .. } => Some(self.body(rest, plane, turn)),
+                Phase::Closed | Phase::Lingering => Some(rest.len()),
+            };
+            match step {
+                Some(step) => used += step,
+                None => break,
+            }
+        }
+        used
+    }
+
+    /// Takes one head, if it is whole.
+    fn head(&mut self, bytes: &mut [u8], plane: &mut impl Plane, turn: &Turn<'_>) -> Option<usize> {
+        match Head::parse(bytes, &turn.config.limits.head) {
+            Head::Partial => {
+                // One deadline for the whole head: later bytes of it do not move `since`.
+                if matches!(self.phase, Phase::Idle) {
+                    self.phase = Phase::Head;
+                    self.since = turn.clock.now();
+                }
+                None
+            }
+            Head::NewerMinor(at) => {
+                bytes[at] = b'1';
+                Some(0)
+            }
+            Head::Broken(reject) => {
+                self.close_with(reject.into(), turn);
+                Some(bytes.len())
+            }
+            Head::Complete(request, used) => {
+                self.phase = Phase::Idle;
+                self.since = turn.clock.now();
+                match request.body {
+                    Body::Empty | Body::Length(0) => self.answer(&request, plane, turn),
+                    body => {
+                        let expects_continue = request.expects_continue;
+                        self.begin_body(&bytes[..used], body, expects_continue, turn);
+                    }
+                }
+                Some(used)
+            }
+        }
+    }
+
+    fn begin_body(&mut self, head: &[u8], body: Body, expects_continue: bool, turn: &Turn<'_>) {
+        let allowance = turn.config.limits.body_bytes;
+        if matches!(body, Body::Length(length) if length > allowance) {
+            return self.close_with(body_too_large(allowance).into(), turn);
+        }
+        if expects_continue {
+            self.owe(false, Persist::Keep, Due::Ready(Answer::Continue), turn);
+        }
+        self.phase = Phase::Body { head: head.to_vec(), decoder: Decoder::new(body), allowance };
+    }
+
+    /// Reads past a part of a body, and answers the request when it is whole.
+    fn body(&mut self, bytes: &[u8], plane: &mut impl Plane, turn: &Turn<'_>) -> usize {
+        let Phase::Body { decoder, allowance, .. } = &mut self.phase else { return 0 };
+        let (used, content) = match decoder.step(bytes) {
+            Ok(step) => (step.used, step.content.len() as u64),
+            Err(error) => {
+                let text = match error {
+                    BodyError::BadChunk => "the chunked body is malformed",
+                    BodyError::Overhead => "the chunked body has too many extensions or trailers",
+                };
+                self.close_with(Answer::line(Status::BadRequest, text), turn);
+                return bytes.len();
+            }
+        };
+        let is_done = decoder.is_done();
+        match allowance.checked_sub(content) {
+            Some(left) => *allowance = left,
+            None => {
+                let limit = turn.config.limits.body_bytes;
+                self.close_with(body_too_large(limit).into(), turn);
+                return bytes.len();
+            }
+        }
+        if is_done && let Phase::Body { head, .. } = mem::replace(&mut self.phase, Phase::Idle) {
+            self.since = turn.clock.now();
+            // It was whole and sound before its body came.
+            if let Head::Complete(request, _) = Head::parse(&head, &turn.config.limits.head) {
+                self.answer(&request, plane, turn);
+            }
+        }
+        used
+    }
+
+    fn answer(&mut self, request: &Request<'_>, plane: &mut impl Plane, turn: &Turn<'_>) {
+        let head_only = request.method == Method::Head;
+        let persist = if turn.draining { Persist::Close } else { request.persist };
+        let due = match plane.ask(request, turn) {
+            Reply::Now(answer) => Due::Ready(answer),
+            Reply::Later(pending) => Due::Waiting(pending),
+        };
+        if persist == Persist::Close {
+            self.phase = Phase::Closed;
+        }
+        self.owe(head_only, persist, due, turn);
+    }
+
+    /// Answers something that is no request, after which nothing can be told apart any more.
+    fn close_with(&mut self, answer: Answer, turn: &Turn<'_>) {
+        self.phase = Phase::Closed;
+        self.owe(false, Persist::Close, Due::Ready(answer), turn);
+    }
+
+    fn owe(&mut self, head_only: bool, persist: Persist, what: Due, turn: &Turn<'_>) {
+        match what {
+            Due::Ready(answer) if self.owed.is_empty() => {
+                answer.write(&mut self.output, turn, head_only, persist);
+            }
+            what => self.owed.push_back(Owed { head_only, persist, what }),
+        }
+    }
+
+    /// Moves answers to the output, up to the first that waits.
+    fn send_ready(&mut self, turn: &Turn<'_>) {
+        if self.output.is_empty() {
+            self.since = turn.clock.now();
+        }
+        while let Some(Owed { what: Due::Ready(_), .. }) = self.owed.front() {
+            let Some(Owed { head_only, persist, what: Due::Ready(answer) }) = self.owed.pop_front()
+            else {
+                return;
+            };
+            answer.write(&mut self.output, turn, head_only, persist);
+        }
+        if self.owed.is_empty() {
+            self.owed = VecDeque::new();
+        }
+    }
+}
+
+fn body_too_large(limit: u64) -> Reject {
+    let text = format!("the request body is longer than {limit} bytes");
+    Reject::new(Status::ContentTooLarge, text)
+}

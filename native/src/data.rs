@@ -1,0 +1,115 @@
+//! The data plane: a request for a key -> what the core says of it.
+
+use gocache_core::{Asker, Fetch, Get, Route, Status, Waiter};
+use subtle::ConstantTimeEq;
+
+use crate::{
+    answer::{Answer, CacheStatus, Pending, Turn},
+    conn::{Plane, Reply},
+    engine::Engine,
+    http1::{Method, Request},
+};
+
+/// Who waits: the loop, the connection on it, and the request among all that the loop has seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Address {
+    pub(crate) lane: usize,
+    pub(crate) slot: usize,
+    pub(crate) serial: u32,
+}
+
+/// Loops and connections that an address tells apart.
+pub(crate) const MAX_LANES: usize = 1 << 8;
+pub(crate) const MAX_SLOTS: usize = 1 << 24;
+
+impl From<Address> for Waiter {
+    fn from(address: Address) -> Self {
+        let (lane, slot) = (address.lane as u64, address.slot as u64);
+        Self(lane << 56 | slot << 32 | u64::from(address.serial))
+    }
+}
+
+impl From<Waiter> for Address {
+    fn from(Waiter(number): Waiter) -> Self {
+        Self {
+            lane: (number >> 56) as usize,
+            slot: (number >> 32) as usize & (MAX_SLOTS - 1),
+            serial: number as u32,
+        }
+    }
+}
+
+/// The data plane as one connection meets it in one turn.
+pub(crate) struct DataPlane<'a, E> {
+    pub(crate) engine: &'a E,
+    /// Where the next answer is to go; the serial number counts up.
+    pub(crate) next: &'a mut Address,
+    /// Loads that the core wants done.
+    pub(crate) fetches: &'a mut Vec<Fetch>,
+}
+
+impl<E: Engine> Plane for DataPlane<'_, E> {
+    fn ask(&mut self, request: &Request<'_>, turn: &Turn<'_>) -> Reply {
+        let route = match Route::parse(&turn.config.base, request.target) {
+            Ok(route) => route,
+            Err(error) => return Reply::Now(Answer::line(error.into(), error.to_string())),
+        };
+        if request.method == Method::Other {
+            let text = "a key has GET and HEAD only";
+            return Reply::Now(Answer::line(Status::MethodNotAllowed, text));
+        }
+        let Some(group) = self.engine.group(&route.group) else {
+            let text = format!("no such group: {}", route.group.escape_ascii());
+            return Reply::Now(Answer::line(Status::NotFound, text));
+        };
+        let asker = asker(request, turn);
+        self.next.serial = self.next.serial.wrapping_add(1);
+        let waiter = Waiter::from(*self.next);
+        let tags = request.if_none_match.as_deref();
+        let cache = match self.engine.get(group, &route.key, asker, waiter, turn.clock.now()) {
+            Ok(Get::Hit(found)) => {
+                return Reply::Now(Answer::value(found, group, CacheStatus::Hit, tags));
+            }
+            Ok(Get::Wait) => CacheStatus::Collapsed,
+            Ok(Get::Fetch(fetch)) => {
+                self.fetches.push(fetch);
+                CacheStatus::Miss
+            }
+            Err(error) => {
+                return Reply::Now(Answer::error(error, &route.key, CacheStatus::Miss));
+            }
+        };
+        Reply::Later(Pending {
+            serial: self.next.serial,
+            group,
+            key: route.key.as_ref().into(),
+            if_none_match: tags.map(Into::into),
+            cache,
+        })
+    }
+}
+
+/// A mark counts only with the secret of the cluster; without it the request is a client's.
+fn asker(request: &Request<'_>, turn: &Turn<'_>) -> Asker {
+    match (request.peer_secret, &turn.config.cluster) {
+        (Some(shown), Some(cluster)) if bool::from(shown.ct_eq(cluster.secret.as_bytes())) => {
+            Asker::Peer
+        }
+        _ => Asker::Client,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_comes_back_from_its_waiter() {
+        for (lane, slot, serial) in
+            [(0, 0, 0), (MAX_LANES - 1, MAX_SLOTS - 1, u32::MAX), (3, 70_000, 5)]
+        {
+            let address = Address { lane, slot, serial };
+            assert_eq!(Address::from(Waiter::from(address)), address);
+        }
+    }
+}

@@ -1,0 +1,239 @@
+//! The framing of a body, and a decoder that walks over it: strict, linear, without buffers.
+
+/// How a message says where its body ends (RFC 9112, 6.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Body {
+    Empty,
+    Length(u64),
+    Chunked,
+    /// A response without a length: to the end of the connection.
+    UntilClose,
+}
+
+/// What is wrong with a chunked body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum BodyError {
+    /// Not in the grammar of RFC 9112, 7.1.
+    BadChunk,
+    /// Chunk extensions or trailers beyond what is read past.
+    Overhead,
+}
+
+/// Bytes of chunk extensions and trailers that are read past in one body. They are ignored, and
+/// nothing that is ignored may go on for ever (RFC 9112, 7.1.1).
+const MAX_OVERHEAD: usize = 16 << 10;
+
+/// Walks over the bytes of one body, in whatever pieces they come.
+#[derive(Debug)]
+pub(crate) struct Decoder {
+    state: State,
+    overhead: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// So many bytes of content are left, of a body with a length.
+    Content(u64),
+    UntilClose,
+    /// Before the first digit of a chunk's size.
+    SizeStart,
+    Size(u64),
+    Extension(u64),
+    /// Inside a quoted string of an extension, where any text may stand.
+    Quoted(u64),
+    Escaped(u64),
+    SizeLf(u64),
+    /// So many bytes of this chunk are left.
+    Chunk(u64),
+    ChunkCr,
+    ChunkLf,
+    /// At the start of a trailer line, or of the empty line that ends the body.
+    TrailerStart,
+    Trailer,
+    TrailerLf,
+    EndLf,
+    Done,
+}
+
+/// One step of the decoder.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Step<'a> {
+    /// Bytes of the input that it took.
+    pub(crate) used: usize,
+    /// Those among them that are content.
+    pub(crate) content: &'a [u8],
+}
+
+impl Decoder {
+    pub(crate) const fn new(body: Body) -> Self {
+        let state = match body {
+            Body::Empty | Body::Length(0) => State::Done,
+            Body::Length(length) => State::Content(length),
+            Body::Chunked => State::SizeStart,
+            Body::UntilClose => State::UntilClose,
+        };
+        Self { state, overhead: 0 }
+    }
+
+    pub(crate) fn is_done(&self) -> bool {
+        self.state == State::Done
+    }
+
+    /// Whether the body is whole if the connection ends here.
+    pub(crate) fn may_end(&self) -> bool {
+        matches!(self.state, State::Done | State::UntilClose)
+    }
+
+    /// Takes one run of content, or the framing up to the next one. To be called until the input is
+    /// used up or the body done.
+    pub(crate) fn step<'a>(&mut self, input: &'a [u8]) -> Result<Step<'a>, BodyError> {
+        let mut used = 0;
+        while used < input.len() && !self.is_done() {
+            let rest = &input[used..];
+            if let Some(run) = self.content(rest.len()) {
+                return Ok(Step { used: used + run, content: &rest[..run] });
+            }
+            self.framing(rest[0])?;
+            used += 1;
+        }
+        Ok(Step { used, content: &[] })
+    }
+
+    /// How many of the next bytes are content; `None` between chunks.
+    fn content(&mut self, available: usize) -> Option<usize> {
+        let (left, after) = match self.state {
+            State::Content(left) => (left, State::Done),
+            State::Chunk(left) => (left, State::ChunkCr),
+            State::UntilClose => return Some(available),
+            _ => return None,
+        };
+        let run = usize::try_from(left).map_or(available, |left| left.min(available));
+        let left = left - run as u64;
+        self.state = match (left, self.state) {
+            (0, _) => after,
+            (_, State::Chunk(_)) => State::Chunk(left),
+            _ => State::Content(left),
+        };
+        Some(run)
+    }
+
+    fn framing(&mut self, byte: u8) -> Result<(), BodyError> {
+        use State::*;
+        self.state = match (self.state, byte) {
+            (SizeStart, _) => Size(digit(byte)?),
+            (Size(size), b'\r') => SizeLf(size),
+            (Size(size), b';') => Extension(size),
+            (Size(size), _) => Size(append(size, digit(byte)?)?),
+            (Extension(size), b'\r') => SizeLf(size),
+            (Extension(size), b'"') => Quoted(size),
+            (Quoted(size), b'"') => Extension(size),
+            (Quoted(size), b'\\') => Escaped(size),
+            (Escaped(size), _) if is_text(byte) => Quoted(size),
+            (state @ (Extension(_) | Quoted(_)), _) if is_text(byte) => state,
+            (SizeLf(0), b'\n') => TrailerStart,
+            (SizeLf(size), b'\n') => Chunk(size),
+            (ChunkCr, b'\r') => ChunkLf,
+            (ChunkLf, b'\n') => SizeStart,
+            (TrailerStart, b'\r') => EndLf,
+            (EndLf, b'\n') => Done,
+            (Trailer, b'\r') => TrailerLf,
+            (TrailerLf, b'\n') => TrailerStart,
+            // Trailers are dropped unread (RFC 9110, 6.5.1); a fold or a space cannot begin one.
+            (TrailerStart, _) if byte.is_ascii_graphic() => Trailer,
+            (Trailer, _) if is_text(byte) => Trailer,
+            _ => return Err(BodyError::BadChunk),
+        };
+        let is_overhead =
+            matches!(self.state, Extension(_) | Quoted(_) | Escaped(_) | Trailer | TrailerLf);
+        self.overhead += usize::from(is_overhead);
+        if self.overhead > MAX_OVERHEAD { Err(BodyError::Overhead) } else { Ok(()) }
+    }
+}
+
+fn digit(byte: u8) -> Result<u64, BodyError> {
+    char::from(byte).to_digit(16).map(u64::from).ok_or(BodyError::BadChunk)
+}
+
+/// RFC 9112, 7.1: large sizes must not overflow.
+fn append(size: u64, digit: u64) -> Result<u64, BodyError> {
+    let shifted = size.checked_mul(16).ok_or(BodyError::BadChunk)?;
+    Ok(shifted | digit)
+}
+
+fn is_text(byte: u8) -> bool {
+    byte == b'\t' || (byte >= b' ' && byte != 0x7f)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Content and bytes used, with the input cut into pieces of this size.
+    fn decode(body: Body, input: &[u8], piece: usize) -> Result<(Vec<u8>, usize, bool), BodyError> {
+        let mut decoder = Decoder::new(body);
+        let (mut content, mut used) = (Vec::new(), 0);
+        for mut piece in input.chunks(piece) {
+            while !piece.is_empty() && !decoder.is_done() {
+                let step = decoder.step(piece)?;
+                content.extend_from_slice(step.content);
+                used += step.used;
+                piece = &piece[step.used..];
+            }
+        }
+        Ok((content, used, decoder.is_done()))
+    }
+
+    #[test]
+    fn a_body_is_the_same_however_it_is_cut() {
+        let cases: [(Body, &[u8], &[u8], usize); 7] = [
+            (Body::Empty, b"GET", b"", 0),
+            (Body::Length(3), b"630GET", b"630", 3),
+            (Body::Chunked, b"3\r\n630\r\n0\r\n\r\nGET", b"630", 13),
+            (Body::Chunked, b"1\r\n6\r\n02\r\n30\r\n000\r\n\r\n", b"630", 21),
+            (Body::Chunked, b"a;x=\"\\\";\t\";y\r\n0123456789\r\n0\r\n\r\n", b"0123456789", 31),
+            (Body::Chunked, b"0\r\nA: b\r\nC:\r\n\r\nGET", b"", 15),
+            (Body::UntilClose, b"630", b"630", 3),
+        ];
+        for (body, input, content, used) in cases {
+            for piece in 1..=input.len() {
+                let decoded = decode(body, input, piece).expect("a sound body");
+                let done = body != Body::UntilClose;
+                assert_eq!(decoded, (content.to_vec(), used, done), "{}", input.escape_ascii());
+            }
+        }
+    }
+
+    #[test]
+    fn a_chunk_outside_the_grammar_is_refused() {
+        let cases: [&[u8]; 16] = [
+            b"\r\n",
+            b"g\r\n",
+            b"5 \r\n",
+            b" 5\r\n",
+            b"+5\r\n",
+            b"0x5\r\n",
+            b"5\n",
+            b"5\r\r",
+            b"5;a\n",
+            b"5;\0\r\n",
+            b"5;\"\r\n",
+            b"1\r\n6\n",
+            b"1\r\n63",
+            b"0\r\n\n",
+            b"0\r\n A: b\r\n",
+            b"10000000000000000\r\n",
+        ];
+        for input in cases {
+            let decoded = decode(Body::Chunked, input, 1);
+            assert_eq!(decoded, Err(BodyError::BadChunk), "{}", input.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn extensions_and_trailers_end_at_a_limit() {
+        for start in [b"1;".as_slice(), b"0\r\nA"] {
+            let input = [start, &[b'x'; MAX_OVERHEAD]].concat();
+            assert_eq!(decode(Body::Chunked, &input, 999), Err(BodyError::Overhead));
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! The heads of answers: fixed parts and numbers, appended to a buffer without formatting.
+
+use gocache_core::Status;
+
+use crate::clock::DATE_LEN;
+
+/// The interim answer to who waits before sending a body (RFC 9110, 15.2.1).
+pub(crate) const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
+
+/// Whether the connection lives on after an answer, and whether the answer says so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Persist {
+    Keep,
+    /// To an HTTP/1.0 client, which takes silence for a close.
+    KeepSaid,
+    Close,
+}
+
+/// Writes one head, field by field.
+pub(crate) struct AnswerHead<'a>(&'a mut Vec<u8>);
+
+impl<'a> AnswerHead<'a> {
+    /// The status line and the fields that every answer has.
+    pub(crate) fn begin(
+        out: &'a mut Vec<u8>,
+        status: Status,
+        date: &[u8; DATE_LEN],
+        persist: Persist,
+    ) -> Self {
+        if status == Status::Ok {
+            out.extend_from_slice(b"HTTP/1.1 200 OK\r\nDate: ");
+        } else {
+            out.extend_from_slice(b"HTTP/1.1 ");
+            number(out, u64::from(status.code()));
+            out.push(b' ');
+            out.extend_from_slice(status.reason().as_bytes());
+            out.extend_from_slice(b"\r\nDate: ");
+        }
+        out.extend_from_slice(date);
+        out.extend_from_slice(match persist {
+            Persist::Keep => b"\r\n".as_slice(),
+            Persist::KeepSaid => b"\r\nConnection: keep-alive\r\n",
+            Persist::Close => b"\r\nConnection: close\r\n",
+        });
+        Self(out)
+    }
+
+    pub(crate) fn field(self, name: &str, value: &[u8]) -> Self {
+        self.0.extend_from_slice(name.as_bytes());
+        self.0.extend_from_slice(b": ");
+        self.0.extend_from_slice(value);
+        self.0.extend_from_slice(b"\r\n");
+        self
+    }
+
+    pub(crate) fn number_field(self, name: &str, value: u64) -> Self {
+        self.0.extend_from_slice(name.as_bytes());
+        self.0.extend_from_slice(b": ");
+        number(self.0, value);
+        self.0.extend_from_slice(b"\r\n");
+        self
+    }
+
+    /// A strong validator of 16 hexadecimal digits.
+    pub(crate) fn etag(self, digest: u64) -> Self {
+        self.0.extend_from_slice(b"ETag: ");
+        self.0.extend_from_slice(&etag(digest));
+        self.0.extend_from_slice(b"\r\n");
+        self
+    }
+
+    pub(crate) fn end(self) {
+        self.0.extend_from_slice(b"\r\n");
+    }
+}
+
+/// The entity-tag of a value, quotes included.
+pub(crate) fn etag(digest: u64) -> [u8; 18] {
+    const HEX: &[u8; 16] = b"0123456789abcdef";
+    let mut tag = [b'"'; 18];
+    for (at, place) in tag[1..17].iter_mut().enumerate() {
+        *place = HEX[(digest >> (60 - 4 * at)) as usize & 15];
+    }
+    tag
+}
+
+/// Appends a number in decimal.
+fn number(out: &mut Vec<u8>, mut value: u64) {
+    let mut digits = [0; 20];
+    let mut start = digits.len();
+    loop {
+        start -= 1;
+        digits[start] = b'0' + (value % 10) as u8;
+        value /= 10;
+        if value == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(&digits[start..]);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_head_is_what_it_should_be() {
+        let mut out = Vec::new();
+        AnswerHead::begin(
+            &mut out,
+            Status::NotFound,
+            b"Sun, 06 Nov 1994 08:49:37 GMT",
+            Persist::Close,
+        )
+        .field("Content-Type", b"text/plain")
+        .number_field("Content-Length", 120)
+        .etag(0x0123_4567_89ab_cdef)
+        .end();
+        let expected = "HTTP/1.1 404 Not Found\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\n\
+                        Connection: close\r\nContent-Type: text/plain\r\nContent-Length: 120\r\n\
+                        ETag: \"0123456789abcdef\"\r\n\r\n";
+        assert_eq!(String::from_utf8_lossy(&out), expected);
+    }
+
+    #[test]
+    fn numbers_are_decimal() {
+        for value in [0, 9, 10, 1_048_576, u64::MAX] {
+            let mut out = Vec::new();
+            number(&mut out, value);
+            assert_eq!(out, value.to_string().into_bytes());
+        }
+    }
+}

@@ -1,0 +1,30 @@
+//! The native server of gocache: an HTTP frontend over the core, on mio and httparse.
+//!
+//! The path of a request through the files: `server` (sockets and loops) -> [`conn`] (one
+//! connection) -> `http1` (heads and bodies) -> `data` (the data plane) -> [`Engine`] (the core) ->
+//! `answer` -> `output` -> `server`. A load goes from the core to `upstream` (peers and HTTP
+//! origins) or `origin` (sources that need a thread), and back through the core to all who wait.
+
+mod answer;
+mod clock;
+mod cluster;
+mod config;
+mod conn;
+mod data;
+mod engine;
+mod http1;
+mod log;
+mod ops;
+mod origin;
+mod output;
+mod server;
+mod upstream;
+
+pub use config::{
+    ClusterConfig, Config, ConfigError, DEMONSTRATION, Deadlines, GroupConfig, Limits,
+    OriginConfig, OriginKind, Overrides, SqliteConfig, Target,
+};
+pub use engine::Engine;
+pub use log::init as init_log;
+pub use origin::create_demonstration;
+pub use server::{Server, StartError};

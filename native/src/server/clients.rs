@@ -1,0 +1,240 @@
+//! The clients of a loop: accepting them, and moving the bytes of each.
+
+use std::{
+    io::{self, IoSlice, Read, Write},
+    net::Shutdown,
+    sync::atomic::Ordering,
+    time::Duration,
+};
+
+use gocache_core::{Instant, Status};
+use mio::{Interest, Token, event::Event, net::TcpStream};
+
+use super::{
+    Shared,
+    event_loop::{EventLoop, PlaneKind},
+    timers::{Owner, Timer},
+};
+use crate::{
+    answer::{Answer, Turn},
+    conn::{Conn, Next, Plane, Reply},
+    data::{DataPlane, MAX_SLOTS},
+    engine::Engine,
+    http1::Request,
+    ops::OpsPlane,
+    output::MAX_SLICES,
+};
+
+/// How long to wait when the system has no descriptor for a new connection. There is no event for
+/// one that comes free.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Connections over the limit that are told so before they are closed; more are closed at once.
+const REFUSED: usize = 256;
+
+pub(super) struct Client {
+    stream: TcpStream,
+    pub(super) conn: Conn,
+    number: u64,
+    timer: Timer,
+    /// Reading has not said yet that there is nothing more.
+    pub(super) readable: bool,
+    writable: bool,
+    /// It stands in the list of those who have something to do.
+    pub(super) marked: bool,
+}
+
+impl EventLoop {
+    /// Takes all connections that wait at the listener.
+    pub(super) fn accept<E>(&mut self, shared: &Shared<E>) {
+        while let Some(listener) = &self.listener {
+            match listener.accept() {
+                Ok((stream, _)) => self.welcome(shared, stream),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(error)
+                    if matches!(
+                        error.kind(),
+                        io::ErrorKind::Interrupted | io::ErrorKind::ConnectionAborted
+                    ) => {}
+                Err(error) => {
+                    tracing::warn!(%error, "no connection can be accepted; trying again");
+                    self.accept_at = Some(self.clock.now().after(ACCEPT_PAUSE));
+                    return;
+                }
+            }
+        }
+    }
+
+    fn welcome<E>(&mut self, shared: &Shared<E>, mut stream: TcpStream) {
+        let limit = shared.config.limits.connections;
+        let open = shared.control.connections.load(Ordering::Relaxed);
+        if open >= limit.saturating_add(REFUSED) || self.clients.len() >= MAX_SLOTS {
+            return;
+        }
+        let entry = self.clients.vacant_entry();
+        let slot = entry.key();
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        if self.poll.registry().register(&mut stream, Token(2 * slot), interest).is_err() {
+            return;
+        }
+        // Answers go out whole: waiting for more to send with them would only delay them.
+        drop(stream.set_nodelay(true));
+        let conn = if open >= limit && self.plane == PlaneKind::Data {
+            let text = "too many connections, try again later";
+            Conn::refused(
+                Answer::line(Status::ServiceUnavailable, text),
+                &Turn::new(&shared.config, &self.clock, self.draining),
+            )
+        } else {
+            Conn::new(self.clock.now())
+        };
+        self.numbers += 1;
+        entry.insert(Client {
+            stream,
+            conn,
+            number: self.numbers,
+            timer: Timer::default(),
+            readable: false,
+            writable: true,
+            marked: false,
+        });
+        shared.control.connections.fetch_add(1, Ordering::Relaxed);
+        self.mark(slot);
+    }
+
+    pub(super) fn client_event(&mut self, slot: usize, event: &Event) {
+        if let Some(client) = self.clients.get_mut(slot) {
+            client.readable |= event.is_readable() || event.is_read_closed() || event.is_error();
+            client.writable |= event.is_writable() || event.is_error();
+            self.mark(slot);
+        }
+    }
+
+    pub(super) fn client_timer<E>(
+        &mut self,
+        shared: &Shared<E>,
+        slot: usize,
+        number: u64,
+        deadline: Instant,
+    ) {
+        let Some(client) = self.clients.get_mut(slot) else { return };
+        if client.number != number || !client.timer.came_up(deadline) {
+            return;
+        }
+        let turn = Turn::new(&shared.config, &self.clock, self.draining);
+        let is_due = client.conn.deadline(&turn).is_some_and(|at| at <= turn.clock.now());
+        if is_due && client.conn.expire(&turn) {
+            self.remove(shared, slot);
+        } else {
+            self.mark(slot);
+        }
+    }
+
+    /// Moves what there is to move for one client: one read, one write, and what follows from them.
+    pub(super) fn pump<E: Engine>(&mut self, shared: &Shared<E>, slot: usize) {
+        let Some(client) = self.clients.get_mut(slot) else { return };
+        client.marked = false;
+        client.conn.lend(&mut self.spare);
+        let moved = self.read(shared, slot).and_then(|()| self.write(shared, slot));
+        let is_gone = moved.is_err() || self.settle(shared, slot) == Next::Drop;
+        if is_gone {
+            self.remove(shared, slot);
+        }
+    }
+
+    fn read<E: Engine>(&mut self, shared: &Shared<E>, slot: usize) -> io::Result<()> {
+        let Self { clients, scratch, next, fetches, .. } = self;
+        let client = &mut clients[slot];
+        next.slot = slot;
+        let mut plane = match self.plane {
+            PlaneKind::Data => AnyPlane::Data(DataPlane { engine: &*shared.engine, next, fetches }),
+            PlaneKind::Ops => AnyPlane::Ops(OpsPlane { engine: &*shared.engine }),
+        };
+        let turn = Turn::new(&shared.config, &self.clock, self.draining);
+        client.conn.resume(&mut plane, &turn);
+        if client.readable && matches!(client.conn.next(&turn), Next::Read | Next::Shut) {
+            match client.stream.read(scratch) {
+                Ok(0) => {
+                    client.readable = false;
+                    client.conn.end();
+                }
+                Ok(count) => {
+                    // A read that does not fill the buffer has emptied the socket; what comes
+                    // afterwards, the end too, is a new event.
+                    client.readable = count == scratch.len() || self.draining;
+                    client.conn.receive(&mut scratch[..count], &mut plane, &turn);
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => client.readable = false,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        if self.draining && !client.readable {
+            client.conn.drain();
+        }
+        Ok(())
+    }
+
+    fn write<E>(&mut self, _shared: &Shared<E>, slot: usize) -> io::Result<()> {
+        let client = &mut self.clients[slot];
+        if !client.conn.has_output() || !client.writable {
+            return Ok(());
+        }
+        let mut slices = [IoSlice::new(&[]); MAX_SLICES];
+        let count = client.conn.slices(&mut slices);
+        match client.stream.write_vectored(&slices[..count]) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(sent) => client.conn.sent(sent, self.clock.now()),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => client.writable = false,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    /// Arranges for what comes next.
+    fn settle<E>(&mut self, shared: &Shared<E>, slot: usize) -> Next {
+        let turn = Turn::new(&shared.config, &self.clock, self.draining);
+        let client = &mut self.clients[slot];
+        client.conn.reclaim(&mut self.spare);
+        let mut next = client.conn.next(&turn);
+        if next == Next::Shut {
+            // It fails where the client has reset the connection, and then the next read says so.
+            drop(client.stream.shutdown(Shutdown::Write));
+            client.conn.shut(turn.clock.now());
+            next = client.conn.next(&turn);
+        }
+        let can_read = client.readable && next == Next::Read;
+        let can_write = client.writable && client.conn.has_output();
+        let owner = Owner { token: 2 * slot, number: client.number };
+        if let Some(deadline) = client.conn.deadline(&turn) {
+            self.timers.set(&mut client.timer, deadline, owner);
+        }
+        if can_read || can_write || client.conn.can_resume(&turn) {
+            self.mark(slot);
+        }
+        next
+    }
+
+    fn remove<E>(&mut self, shared: &Shared<E>, slot: usize) {
+        if let Some(mut client) = self.clients.try_remove(slot) {
+            drop(self.poll.registry().deregister(&mut client.stream));
+            shared.control.connections.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Both planes as one type, so that the code that moves bytes is there once.
+enum AnyPlane<'a, E> {
+    Data(DataPlane<'a, E>),
+    Ops(OpsPlane<'a, E>),
+}
+
+impl<E: Engine> Plane for AnyPlane<'_, E> {
+    fn ask(&mut self, request: &Request<'_>, turn: &Turn<'_>) -> Reply {
+        match self {
+            Self::Data(plane) => plane.ask(request, turn),
+            Self::Ops(plane) => plane.ask(request, turn),
+        }
+    }
+}

@@ -1,0 +1,249 @@
+//! `EventLoop`: one thread, one poll, the connections of its own listener, and what they ask for.
+//!
+//! A turn: wait; take what happened, what was posted and what came due; then move the bytes of each
+//! connection that has something to do, once, so that none can starve the others.
+
+use std::{io, time::Duration};
+
+use gocache_core::{Error, Fetch, Found, Instant, Landing, Load, LoadError};
+use mio::{Events, Poll, Token, net::TcpListener};
+use slab::Slab;
+
+use super::{
+    Shared,
+    clients::Client,
+    lanes::{Post, Stage},
+    timers::{Owner, Timers},
+    upstreams::Upstreams,
+};
+use crate::{
+    answer::Turn, clock::Clock, config::Config, data::Address, engine::Engine, output::Output,
+};
+
+pub(super) const LISTENER: Token = Token(usize::MAX - 1);
+pub(super) const WAKER: Token = Token(usize::MAX - 2);
+
+/// Bytes taken from a socket at once.
+const READ: usize = 64 << 10;
+
+/// How often loads past their deadline are looked for.
+const OVERDUE: Duration = Duration::from_millis(20);
+
+/// Which plane the connections of a loop belong to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum PlaneKind {
+    Data,
+    Ops,
+}
+
+pub(super) struct EventLoop {
+    pub(super) lane: usize,
+    pub(super) plane: PlaneKind,
+    pub(super) poll: Poll,
+    pub(super) listener: Option<TcpListener>,
+    /// Accepting is put off until then, for lack of descriptors.
+    pub(super) accept_at: Option<Instant>,
+    pub(super) clients: Slab<Client>,
+    pub(super) upstreams: Upstreams,
+    pub(super) timers: Timers,
+    pub(super) clock: Clock,
+    pub(super) draining: bool,
+    /// Counts the connections of the loop, of either kind.
+    pub(super) numbers: u64,
+    pub(super) next: Address,
+    /// Connections that have something to do.
+    pub(super) dirty: Vec<usize>,
+    /// Loads that have to be begun.
+    pub(super) fetches: Vec<Fetch>,
+    pub(super) scratch: Box<[u8]>,
+    pub(super) spare: Output,
+    overdue_at: Instant,
+    drain_until: Instant,
+}
+
+impl EventLoop {
+    pub(super) fn new(
+        lane: usize,
+        plane: PlaneKind,
+        poll: Poll,
+        listener: TcpListener,
+        clock: Clock,
+        targets: usize,
+    ) -> Self {
+        let now = clock.now();
+        Self {
+            lane,
+            plane,
+            poll,
+            listener: Some(listener),
+            accept_at: None,
+            clients: Slab::new(),
+            upstreams: Upstreams::new(targets),
+            timers: Timers::default(),
+            clock,
+            draining: false,
+            numbers: 0,
+            next: Address { lane, slot: 0, serial: 0 },
+            dirty: Vec::new(),
+            fetches: Vec::new(),
+            scratch: vec![0; READ].into(),
+            spare: Output::default(),
+            overdue_at: now,
+            drain_until: now,
+        }
+    }
+
+    /// Turns until the server stops.
+    pub(super) fn run<E: Engine>(mut self, shared: &Shared<E>) -> io::Result<()> {
+        let mut events = Events::with_capacity(1 << 10);
+        while !self.is_over(shared) {
+            match self.poll.poll(&mut events, self.timeout()) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                other => other?,
+            }
+            self.clock.tick();
+            for event in &events {
+                match event.token() {
+                    LISTENER => self.accept(shared),
+                    WAKER => {}
+                    Token(token) if token % 2 == 0 => self.client_event(token / 2, event),
+                    Token(token) => self.upstream_event(shared, token / 2, event),
+                }
+            }
+            self.posts(shared);
+            self.timers(shared);
+            for slot in std::mem::take(&mut self.dirty) {
+                self.pump(shared, slot);
+            }
+            while let Some(fetch) = self.fetches.pop() {
+                self.dispatch(shared, fetch);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the loop has nothing left to do, and never will have.
+    fn is_over<E>(&mut self, shared: &Shared<E>) -> bool {
+        let stage = shared.control.stage();
+        if stage > Stage::Serving && !self.draining {
+            self.drain(shared);
+        }
+        match self.plane {
+            PlaneKind::Ops => stage == Stage::Stopped,
+            PlaneKind::Data => {
+                let is_late = self.clock.now() >= self.drain_until;
+                self.draining && (self.clients.is_empty() || is_late)
+            }
+        }
+    }
+
+    fn drain<E>(&mut self, shared: &Shared<E>) {
+        if self.plane == PlaneKind::Data {
+            // Who has connected already is served; who comes now is refused by the system.
+            self.accept(shared);
+            if let Some(mut listener) = self.listener.take() {
+                drop(self.poll.registry().deregister(&mut listener));
+            }
+        }
+        self.draining = true;
+        self.clock.tick();
+        self.drain_until = self.clock.now().after(shared.config.deadlines.drain);
+        // What has arrived and was not read yet was asked before the end.
+        let slots: Vec<usize> = self.clients.iter().map(|(slot, _)| slot).collect();
+        for slot in slots {
+            self.clients[slot].readable = true;
+            self.mark(slot);
+        }
+    }
+
+    fn timeout(&self) -> Option<Duration> {
+        if !self.dirty.is_empty() || !self.fetches.is_empty() {
+            return Some(Duration::ZERO);
+        }
+        let overdue = (self.plane == PlaneKind::Ops).then_some(self.overdue_at);
+        let drain = self.draining.then_some(self.drain_until);
+        let next = [self.timers.next(), self.accept_at, overdue, drain].into_iter().flatten().min();
+        // The clock counts whole milliseconds: one more, not to come a moment too early.
+        next.map(|at| at.since(self.clock.now()) + Duration::from_millis(1))
+    }
+
+    fn timers<E: Engine>(&mut self, shared: &Shared<E>) {
+        let now = self.clock.now();
+        if self.accept_at.is_some_and(|at| at <= now) {
+            self.accept_at = None;
+            self.accept(shared);
+        }
+        if self.plane == PlaneKind::Ops && self.overdue_at <= now {
+            self.overdue_at = now.after(OVERDUE);
+            for done in shared.engine.overdue(now) {
+                shared.control.deliver(done, None, |_, _| ());
+            }
+        }
+        while let Some((deadline, Owner { token, number })) = self.timers.pop(now) {
+            if token % 2 == 0 {
+                self.client_timer(shared, token / 2, number, deadline);
+            } else {
+                self.upstream_timer(shared, token / 2, number, deadline);
+            }
+        }
+    }
+
+    fn posts<E: Engine>(&mut self, shared: &Shared<E>) {
+        for post in shared.control.collect(self.lane) {
+            match post {
+                Post::Landed(result, waiters) => {
+                    for waiter in waiters {
+                        self.tell(&shared.config, waiter.into(), &result);
+                    }
+                }
+                Post::Fetch(fetch) => self.fetches.push(fetch),
+            }
+        }
+    }
+
+    /// Begins a load where the core wants it.
+    fn dispatch<E: Engine>(&mut self, shared: &Shared<E>, fetch: Fetch) {
+        match shared.route(&fetch, self.clock.now()) {
+            super::Route::Exchange(target) => self.begin_exchange(shared, fetch, target),
+            super::Route::Pool(pool) => {
+                if let Err(fetch) = pool.submit(fetch) {
+                    self.land(shared, fetch, Err(LoadError::Busy));
+                }
+            }
+            super::Route::PeerDown => self.land(shared, fetch, Err(LoadError::PeerDown)),
+        }
+    }
+
+    pub(super) fn land<E: Engine>(
+        &mut self,
+        shared: &Shared<E>,
+        fetch: Fetch,
+        result: Result<Load, LoadError>,
+    ) {
+        match shared.engine.land(fetch, result, self.clock.now()) {
+            Landing::Refetch(fetch) => self.fetches.push(fetch),
+            Landing::Done(done) => {
+                let lane = self.lane;
+                let tell = |address, result: &_| self.tell(&shared.config, address, result);
+                shared.control.deliver(done, Some(lane), tell);
+            }
+        }
+    }
+
+    /// Brings the outcome of a load to a connection of this loop.
+    fn tell(&mut self, config: &Config, address: Address, result: &Result<Found, Error>) {
+        if let Some(client) = self.clients.get_mut(address.slot) {
+            let turn = Turn::new(config, &self.clock, self.draining);
+            client.conn.land(address.serial, result.clone(), &turn);
+            self.mark(address.slot);
+        }
+    }
+
+    /// Sees to it that a connection is looked after in this turn or the next.
+    pub(super) fn mark(&mut self, slot: usize) {
+        if let Some(client) = self.clients.get_mut(slot).filter(|client| !client.marked) {
+            client.marked = true;
+            self.dirty.push(slot);
+        }
+    }
+}
