@@ -7,7 +7,7 @@ use gocache_core::{Error, Found, GroupId, Status};
 use crate::{
     clock::Clock,
     config::Config,
-    http1::{AnswerHead, CONTINUE, Persist, Reject, etag, list},
+    http1::{AnswerHead, BodyError, CONTINUE, Persist, Reject, etag, list},
     output::Output,
 };
 
@@ -42,6 +42,19 @@ impl CacheStatus {
             Self::Miss => b"gocache; fwd=uri-miss",
             Self::Collapsed => b"gocache; fwd=uri-miss; collapsed",
         }
+    }
+}
+
+/// The form that a request asks its answer to have.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Form {
+    pub(crate) head_only: bool,
+    pub(crate) persist: Persist,
+}
+
+impl Form {
+    pub(crate) const fn whole(persist: Persist) -> Self {
+        Self { head_only: false, persist }
     }
 }
 
@@ -116,14 +129,23 @@ impl Answer {
         }
     }
 
+    pub(crate) fn body_error(error: BodyError, limit: u64) -> Self {
+        match error {
+            BodyError::Malformed => Self::line(Status::BadRequest, "the chunked body is malformed"),
+            BodyError::Overhead => {
+                let text = "the chunked body has too many extensions or trailers";
+                Self::line(Status::BadRequest, text)
+            }
+            BodyError::TooLarge => {
+                let text = format!("the request body is longer than {limit} bytes");
+                Self::line(Status::ContentTooLarge, text)
+            }
+        }
+    }
+
     /// Appends the bytes of the response.
-    pub(crate) fn write(
-        self,
-        out: &mut Output,
-        turn: &Turn<'_>,
-        head_only: bool,
-        persist: Persist,
-    ) {
+    pub(crate) fn write(self, out: &mut Output, turn: &Turn<'_>, form: Form) {
+        let Form { head_only, persist } = form;
         let date = turn.clock.date();
         match self {
             Self::Continue => out.write(|out| out.extend_from_slice(CONTINUE)),
@@ -187,7 +209,7 @@ pub(crate) struct Pending {
 }
 
 impl Pending {
-    pub(crate) fn settle(self, result: Result<Found, Error>) -> Answer {
+    pub(crate) fn settle(&self, result: Result<Found, Error>) -> Answer {
         match result {
             Ok(found) => {
                 Answer::value(found, self.group, self.cache, self.if_none_match.as_deref())

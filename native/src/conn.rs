@@ -7,14 +7,15 @@
 //!   any of them ──error, `close`, end of input──► Closed ──all sent, our side shut──► Lingering
 //! ```
 
-use std::{collections::VecDeque, io::IoSlice, mem};
+use std::{io::IoSlice, mem, time::Duration};
 
 use gocache_core::{Error, Found, Instant, Status};
 
 use crate::{
-    answer::{Answer, Pending, Turn},
-    http1::{Body, BodyError, Decoder, Head, Method, Persist, Reject, Request},
+    answer::{Answer, Form, Pending, Turn},
+    http1::{Body, BodyError, Decoder, Head, Method, Persist, Request},
     output::{MAX_SLICES, Output},
+    owed::{Due, Owed},
 };
 
 /// What answers requests: the data plane or the operations plane.
@@ -33,7 +34,7 @@ const OUTPUT_FULL: usize = 64 << 10;
 
 /// How long a connection that is over on our side listens on, so that the last answer is not lost
 /// to a reset (RFC 9112, 9.6).
-const LINGER: std::time::Duration = std::time::Duration::from_secs(2);
+const LINGER: Duration = Duration::from_secs(2);
 
 #[derive(Debug)]
 pub(crate) struct Conn {
@@ -41,7 +42,7 @@ pub(crate) struct Conn {
     /// What came and is not used up yet. Empty, and without a buffer, between requests.
     input: Vec<u8>,
     /// Answers that cannot be sent yet, for they or one before them wait for a load.
-    owed: VecDeque<Owed>,
+    owed: Owed,
     output: Output,
     /// When the present phase began, or when output last moved.
     since: Instant,
@@ -58,24 +59,11 @@ enum Phase {
     /// Inside a head.
     Head,
     /// Inside a body, which is read past; the request is answered when it is whole.
-    Body { head: Vec<u8>, decoder: Decoder, allowance: u64 },
+    Body { head: Vec<u8>, decoder: Decoder },
     /// No more requests are taken.
     Closed,
     /// Everything is sent and our side shut; what still comes is dropped.
     Lingering,
-}
-
-#[derive(Debug)]
-struct Owed {
-    head_only: bool,
-    persist: Persist,
-    what: Due,
-}
-
-#[derive(Debug)]
-enum Due {
-    Ready(Answer),
-    Waiting(Pending),
 }
 
 /// What the server is to do with the connection next.
@@ -96,7 +84,7 @@ impl Conn {
         Self {
             phase: Phase::Idle,
             input: Vec::new(),
-            owed: VecDeque::new(),
+            owed: Owed::default(),
             output: Output::default(),
             since: now,
             paused: false,
@@ -155,15 +143,7 @@ impl Conn {
 
     /// Brings the outcome of a load to the answer that waits for it, if it still does.
     pub(crate) fn land(&mut self, serial: u32, result: Result<Found, Error>, turn: &Turn<'_>) {
-        let waits = |owed: &&mut Owed| match &owed.what {
-            Due::Waiting(pending) => pending.serial == serial,
-            Due::Ready(_) => false,
-        };
-        let Some(owed) = self.owed.iter_mut().find(waits) else { return };
-        let placeholder = Due::Ready(Answer::Continue);
-        if let Due::Waiting(pending) = mem::replace(&mut owed.what, placeholder) {
-            owed.what = Due::Ready(pending.settle(result));
-        }
+        self.owed.settle(serial, result);
         self.send_ready(turn);
     }
 
@@ -329,39 +309,28 @@ impl Conn {
     }
 
     fn begin_body(&mut self, head: &[u8], body: Body, expects_continue: bool, turn: &Turn<'_>) {
-        let allowance = turn.config.limits.body_bytes;
-        if matches!(body, Body::Length(length) if length > allowance) {
-            return self.close_with(body_too_large(allowance).into(), turn);
+        let limit = turn.config.limits.body_bytes;
+        if matches!(body, Body::Length(length) if length > limit) {
+            return self.close_with(Answer::body_error(BodyError::TooLarge, limit), turn);
         }
+        self.phase = Phase::Body { head: head.to_vec(), decoder: Decoder::new(body, limit) };
         if expects_continue {
-            self.owe(false, Persist::Keep, Due::Ready(Answer::Continue), turn);
+            self.owe(Form::whole(Persist::Keep), Due::Ready(Answer::Continue), turn);
         }
-        self.phase = Phase::Body { head: head.to_vec(), decoder: Decoder::new(body), allowance };
     }
 
     /// Reads past a part of a body, and answers the request when it is whole.
     fn body(&mut self, bytes: &[u8], plane: &mut impl Plane, turn: &Turn<'_>) -> usize {
-        let Phase::Body { decoder, allowance, .. } = &mut self.phase else { return 0 };
-        let (used, content) = match decoder.step(bytes) {
-            Ok(step) => (step.used, step.content.len() as u64),
+        let limit = turn.config.limits.body_bytes;
+        let Phase::Body { decoder, .. } = &mut self.phase else { return 0 };
+        let used = match decoder.step(bytes) {
+            Ok(step) => step.used,
             Err(error) => {
-                let text = match error {
-                    BodyError::BadChunk => "the chunked body is malformed",
-                    BodyError::Overhead => "the chunked body has too many extensions or trailers",
-                };
-                self.close_with(Answer::line(Status::BadRequest, text), turn);
+                self.close_with(Answer::body_error(error, limit), turn);
                 return bytes.len();
             }
         };
         let is_done = decoder.is_done();
-        match allowance.checked_sub(content) {
-            Some(left) => *allowance = left,
-            None => {
-                let limit = turn.config.limits.body_bytes;
-                self.close_with(body_too_large(limit).into(), turn);
-                return bytes.len();
-            }
-        }
         if is_done && let Phase::Body { head, .. } = mem::replace(&mut self.phase, Phase::Idle) {
             self.since = turn.clock.now();
             // It was whole and sound before its body came.
@@ -382,43 +351,39 @@ impl Conn {
         if persist == Persist::Close {
             self.phase = Phase::Closed;
         }
-        self.owe(head_only, persist, due, turn);
+        self.owe(Form { head_only, persist }, due, turn);
     }
 
     /// Answers something that is no request, after which nothing can be told apart any more.
     fn close_with(&mut self, answer: Answer, turn: &Turn<'_>) {
         self.phase = Phase::Closed;
-        self.owe(false, Persist::Close, Due::Ready(answer), turn);
+        self.owe(Form::whole(Persist::Close), Due::Ready(answer), turn);
     }
 
-    fn owe(&mut self, head_only: bool, persist: Persist, what: Due, turn: &Turn<'_>) {
-        match what {
-            Due::Ready(answer) if self.owed.is_empty() => {
-                answer.write(&mut self.output, turn, head_only, persist);
-            }
-            what => self.owed.push_back(Owed { head_only, persist, what }),
+    fn owe(&mut self, form: Form, due: Due, turn: &Turn<'_>) {
+        match due {
+            // As nearly always: nothing waits, and the queue is not needed.
+            Due::Ready(answer) if self.owed.is_empty() => self.send(form, answer, turn),
+            due => self.owed.push(form, due),
         }
     }
 
     /// Moves answers to the output, up to the first that waits.
     fn send_ready(&mut self, turn: &Turn<'_>) {
+        while let Some((form, answer)) = self.owed.pop() {
+            self.send(form, answer, turn);
+        }
+    }
+
+    fn send(&mut self, mut form: Form, answer: Answer, turn: &Turn<'_>) {
         if self.output.is_empty() {
             self.since = turn.clock.now();
         }
-        while let Some(Owed { what: Due::Ready(_), .. }) = self.owed.front() {
-            let Some(Owed { head_only, persist, what: Due::Ready(answer) }) = self.owed.pop_front()
-            else {
-                return;
-            };
-            answer.write(&mut self.output, turn, head_only, persist);
+        let is_last = self.owed.is_empty() && matches!(self.phase, Phase::Idle | Phase::Head);
+        if turn.draining && is_last {
+            form.persist = Persist::Close;
+            self.phase = Phase::Closed;
         }
-        if self.owed.is_empty() {
-            self.owed = VecDeque::new();
-        }
+        answer.write(&mut self.output, turn, form);
     }
-}
-
-fn body_too_large(limit: u64) -> Reject {
-    let text = format!("the request body is longer than {limit} bytes");
-    Reject::new(Status::ContentTooLarge, text)
 }

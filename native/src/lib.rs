@@ -17,6 +17,7 @@ mod log;
 mod ops;
 mod origin;
 mod output;
+mod owed;
 mod server;
 mod upstream;
 

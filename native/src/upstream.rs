@@ -7,7 +7,7 @@ use gocache_core::{Fetch, Instant, Load, LoadError, Value, encode};
 
 use crate::{
     config::Target,
-    http1::{Decoder, PEER_FIELD, Response, ResponseHead},
+    http1::{BodyError, Decoder, PEER_FIELD, Response, ResponseHead},
 };
 
 /// Longest head of a response.
@@ -99,7 +99,7 @@ impl Exchange {
             Response::Partial => None,
             Response::Broken => Some(self.failed("its answer is no HTTP")),
             Response::Complete(head, used) => {
-                let decoder = Decoder::new(head.body);
+                let decoder = Decoder::new(head.body, self.max_value as u64);
                 self.body = Some((head, decoder));
                 let rest = self.head.split_off(used);
                 self.receive_body(&rest)
@@ -144,13 +144,16 @@ impl Exchange {
             if bytes.is_empty() {
                 return None;
             }
-            let Ok(step) = decoder.step(bytes) else {
-                return Some(self.failed("the chunks of its answer are malformed"));
+            let step = match decoder.step(bytes) {
+                Ok(step) => step,
+                Err(BodyError::TooLarge) => {
+                    return Some(self.failed("the value is longer than value_bytes allows"));
+                }
+                Err(BodyError::Malformed | BodyError::Overhead) => {
+                    return Some(self.failed("the chunks of its answer are malformed"));
+                }
             };
             bytes = &bytes[step.used..];
-            if self.value.len() + step.content.len() > self.max_value {
-                return Some(self.failed("the value is longer than value_bytes allows"));
-            }
             if self.value.try_reserve(step.content.len()).is_err() {
                 return Some(self.failed("there is no memory for the value"));
             }
@@ -167,8 +170,7 @@ impl Exchange {
                 let value = Value::from(self.value.as_slice());
                 (Ok(Load { value, age: Duration::from_secs(head.age) }), "")
             }
-            (Kind::Origin, 404 | 410) => (Err(LoadError::NotFound), ""),
-            (Kind::Origin, 504) => (Err(LoadError::TimedOut), "it answered 504"),
+            (Kind::Origin, 404) => (Err(LoadError::NotFound), ""),
             (Kind::Origin, _) => (Err(LoadError::Failed), "its answer is neither 200 nor 404"),
             // A 404 without the field means that the peer knows no such group: no help at all.
             (Kind::Peer, 404) if head.has_cache_status => (Err(LoadError::NotFound), ""),

@@ -14,9 +14,11 @@ pub(crate) enum Body {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum BodyError {
     /// Not in the grammar of RFC 9112, 7.1.
-    BadChunk,
+    Malformed,
     /// Chunk extensions or trailers beyond what is read past.
     Overhead,
+    /// More content than is wanted, or the announcement of it.
+    TooLarge,
 }
 
 /// Bytes of chunk extensions and trailers that are read past in one body. They are ignored, and
@@ -27,6 +29,8 @@ const MAX_OVERHEAD: usize = 16 << 10;
 #[derive(Debug)]
 pub(crate) struct Decoder {
     state: State,
+    /// Bytes of content that may still come.
+    allowance: u64,
     overhead: usize,
 }
 
@@ -38,6 +42,8 @@ enum State {
     /// Before the first digit of a chunk's size.
     SizeStart,
     Size(u64),
+    /// After a semicolon, before the name of an extension.
+    ExtensionStart(u64),
     Extension(u64),
     /// Inside a quoted string of an extension, where any text may stand.
     Quoted(u64),
@@ -49,7 +55,8 @@ enum State {
     ChunkLf,
     /// At the start of a trailer line, or of the empty line that ends the body.
     TrailerStart,
-    Trailer,
+    TrailerName,
+    TrailerValue,
     TrailerLf,
     EndLf,
     Done,
@@ -65,14 +72,15 @@ pub(crate) struct Step<'a> {
 }
 
 impl Decoder {
-    pub(crate) const fn new(body: Body) -> Self {
+    /// A decoder for a body of up to `limit` bytes.
+    pub(crate) const fn new(body: Body, limit: u64) -> Self {
         let state = match body {
             Body::Empty | Body::Length(0) => State::Done,
             Body::Length(length) => State::Content(length),
             Body::Chunked => State::SizeStart,
             Body::UntilClose => State::UntilClose,
         };
-        Self { state, overhead: 0 }
+        Self { state, allowance: limit, overhead: 0 }
     }
 
     pub(crate) fn is_done(&self) -> bool {
@@ -91,6 +99,8 @@ impl Decoder {
         while used < input.len() && !self.is_done() {
             let rest = &input[used..];
             if let Some(run) = self.content(rest.len()) {
+                let left = self.allowance.checked_sub(run as u64);
+                self.allowance = left.ok_or(BodyError::TooLarge)?;
                 return Ok(Step { used: used + run, content: &rest[..run] });
             }
             self.framing(rest[0])?;
@@ -122,42 +132,54 @@ impl Decoder {
         self.state = match (self.state, byte) {
             (SizeStart, _) => Size(digit(byte)?),
             (Size(size), b'\r') => SizeLf(size),
-            (Size(size), b';') => Extension(size),
+            (Size(size), b';') => ExtensionStart(size),
             (Size(size), _) => Size(append(size, digit(byte)?)?),
+            (ExtensionStart(size), b' ' | b'\t') => ExtensionStart(size),
+            (ExtensionStart(size), _) if is_token(byte) => Extension(size),
             (Extension(size), b'\r') => SizeLf(size),
+            (Extension(size), b';') => ExtensionStart(size),
             (Extension(size), b'"') => Quoted(size),
             (Quoted(size), b'"') => Extension(size),
             (Quoted(size), b'\\') => Escaped(size),
             (Escaped(size), _) if is_text(byte) => Quoted(size),
             (state @ (Extension(_) | Quoted(_)), _) if is_text(byte) => state,
             (SizeLf(0), b'\n') => TrailerStart,
+            // A chunk that is too large is refused before it comes.
+            (SizeLf(size), b'\n') if size > self.allowance => return Err(BodyError::TooLarge),
             (SizeLf(size), b'\n') => Chunk(size),
             (ChunkCr, b'\r') => ChunkLf,
             (ChunkLf, b'\n') => SizeStart,
             (TrailerStart, b'\r') => EndLf,
             (EndLf, b'\n') => Done,
-            (Trailer, b'\r') => TrailerLf,
+            // Trailers are dropped (RFC 9110, 6.5.1), but they have to be field lines.
+            (TrailerStart | TrailerName, _) if is_token(byte) => TrailerName,
+            (TrailerName, b':') => TrailerValue,
+            (TrailerValue, b'\r') => TrailerLf,
+            (TrailerValue, _) if is_text(byte) => TrailerValue,
             (TrailerLf, b'\n') => TrailerStart,
-            // Trailers are dropped unread (RFC 9110, 6.5.1); a fold or a space cannot begin one.
-            (TrailerStart, _) if byte.is_ascii_graphic() => Trailer,
-            (Trailer, _) if is_text(byte) => Trailer,
-            _ => return Err(BodyError::BadChunk),
+            _ => return Err(BodyError::Malformed),
         };
-        let is_overhead =
-            matches!(self.state, Extension(_) | Quoted(_) | Escaped(_) | Trailer | TrailerLf);
+        let is_overhead = matches!(
+            self.state,
+            ExtensionStart(_) | Extension(_) | Quoted(_) | Escaped(_) | TrailerName | TrailerValue
+        );
         self.overhead += usize::from(is_overhead);
         if self.overhead > MAX_OVERHEAD { Err(BodyError::Overhead) } else { Ok(()) }
     }
 }
 
 fn digit(byte: u8) -> Result<u64, BodyError> {
-    char::from(byte).to_digit(16).map(u64::from).ok_or(BodyError::BadChunk)
+    char::from(byte).to_digit(16).map(u64::from).ok_or(BodyError::Malformed)
 }
 
 /// RFC 9112, 7.1: large sizes must not overflow.
 fn append(size: u64, digit: u64) -> Result<u64, BodyError> {
-    let shifted = size.checked_mul(16).ok_or(BodyError::BadChunk)?;
+    let shifted = size.checked_mul(16).ok_or(BodyError::Malformed)?;
     Ok(shifted | digit)
+}
+
+fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
 fn is_text(byte: u8) -> bool {
@@ -170,7 +192,7 @@ mod tests {
 
     /// Content and bytes used, with the input cut into pieces of this size.
     fn decode(body: Body, input: &[u8], piece: usize) -> Result<(Vec<u8>, usize, bool), BodyError> {
-        let mut decoder = Decoder::new(body);
+        let mut decoder = Decoder::new(body, 100);
         let (mut content, mut used) = (Vec::new(), 0);
         for mut piece in input.chunks(piece) {
             while !piece.is_empty() && !decoder.is_done() {
@@ -205,7 +227,7 @@ mod tests {
 
     #[test]
     fn a_chunk_outside_the_grammar_is_refused() {
-        let cases: [&[u8]; 16] = [
+        let cases: [&[u8]; 20] = [
             b"\r\n",
             b"g\r\n",
             b"5 \r\n",
@@ -214,6 +236,10 @@ mod tests {
             b"0x5\r\n",
             b"5\n",
             b"5\r\r",
+            b"5;\r\n",
+            b"0\r\nA\r\n",
+            b"0\r\nA : b\r\n",
+            b"0\r\n: b\r\n",
             b"5;a\n",
             b"5;\0\r\n",
             b"5;\"\r\n",
@@ -225,13 +251,27 @@ mod tests {
         ];
         for input in cases {
             let decoded = decode(Body::Chunked, input, 1);
-            assert_eq!(decoded, Err(BodyError::BadChunk), "{}", input.escape_ascii());
+            assert_eq!(decoded, Err(BodyError::Malformed), "{}", input.escape_ascii());
         }
     }
 
     #[test]
+    fn content_ends_at_a_limit_and_an_announcement_of_more_does_too() {
+        let long = vec![b'x'; 101];
+        for (body, input) in [
+            (Body::Length(101), long.as_slice()),
+            (Body::UntilClose, &long),
+            (Body::Chunked, b"65\r\n"),
+            (Body::Chunked, b"1\r\nx\r\n64\r\n"),
+        ] {
+            assert_eq!(decode(body, input, 7), Err(BodyError::TooLarge), "{body:?}");
+        }
+        assert!(decode(Body::Length(100), &long[..100], 7).expect("just fits").2);
+    }
+
+    #[test]
     fn extensions_and_trailers_end_at_a_limit() {
-        for start in [b"1;".as_slice(), b"0\r\nA"] {
+        for start in [b"1;".as_slice(), b"0\r\nA:"] {
             let input = [start, &[b'x'; MAX_OVERHEAD]].concat();
             assert_eq!(decode(Body::Chunked, &input, 999), Err(BodyError::Overhead));
         }

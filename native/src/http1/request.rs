@@ -5,7 +5,12 @@ use std::{borrow::Cow, mem::MaybeUninit};
 use gocache_core::Status;
 use httparse::Header;
 
-use super::{Body, write::Persist};
+use super::{
+    Body,
+    fields::Fields,
+    target::{check_host, check_target},
+    write::Persist,
+};
 
 /// Most fields that any configuration can allow.
 pub(crate) const MAX_FIELDS: usize = 256;
@@ -47,7 +52,7 @@ impl Reject {
         Self { status, text: text.into() }
     }
 
-    fn bad(text: impl Into<Cow<'static, str>>) -> Self {
+    pub(super) fn bad(text: impl Into<Cow<'static, str>>) -> Self {
         Self::new(Status::BadRequest, text)
     }
 }
@@ -74,9 +79,6 @@ pub(crate) struct Request<'a> {
     /// The secret by which a node of the cluster shows itself.
     pub(crate) peer_secret: Option<&'a [u8]>,
 }
-
-/// The field by which a node says that it is one.
-pub(crate) const PEER_FIELD: &str = "Gocache-Peer";
 
 impl<'a> Head<'a> {
     /// Reads a head from the beginning of `bytes`.
@@ -160,9 +162,9 @@ fn explain(error: httparse::Error, bytes: &[u8], limits: &HeadLimits) -> Reject 
 fn wrong_version(bytes: &[u8]) -> Reject {
     let line = request_line(bytes);
     let line = line.strip_suffix(b"\r").unwrap_or(line);
-    let version = line.rsplit(|&byte| byte == b' ').next().unwrap_or_default();
-    match version {
-        [b'H', b'T', b'T', b'P', b'/', major, b'.', minor]
+    let parts: Vec<&[u8]> = line.split(|&byte| byte == b' ').collect();
+    match parts[..] {
+        [_, _, [b'H', b'T', b'T', b'P', b'/', major, b'.', minor]]
             if major.is_ascii_digit() && minor.is_ascii_digit() =>
         {
             Reject::new(
@@ -229,216 +231,6 @@ fn method(name: &str) -> Result<Method, Reject> {
     }
 }
 
-/// RFC 9112, 3.2: one valid Host in HTTP/1.1, at most one in any request.
-fn check_host(count: usize, host: &[u8], is_1_1: bool) -> Result<(), Reject> {
-    match count {
-        0 if is_1_1 => Err(Reject::bad("the Host field is missing")),
-        0 => Ok(()),
-        1 if is_authority(host) => Ok(()),
-        1 => Err(Reject::bad("the Host field is not HOST or HOST:PORT")),
-        _ => Err(Reject::bad("the Host field stands there more than once")),
-    }
-}
-
-/// uri-host [ ":" port ] (RFC 3986, 3.2.2 and 3.2.3); an empty host is one too.
-fn is_authority(value: &[u8]) -> bool {
-    let end = match value.first() {
-        Some(b'[') => match value.iter().position(|&byte| byte == b']') {
-            Some(end) => end + 1,
-            None => return false,
-        },
-        _ => value.iter().position(|&byte| byte == b':').unwrap_or(value.len()),
-    };
-    let (host, port) = value.split_at(end);
-    let host_ok = match host {
-        [b'[', literal @ .., b']'] => {
-            !literal.is_empty()
-                && literal.iter().all(|&byte| is_unreserved_or_delim(byte) || byte == b':')
-        }
-        name => is_reg_name(name),
-    };
-    let port_ok = port.is_empty() || (port[0] == b':' && port[1..].iter().all(u8::is_ascii_digit));
-    host_ok && port_ok
-}
-
-fn is_reg_name(mut name: &[u8]) -> bool {
-    loop {
-        name = match name {
-            [] => return true,
-            [b'%', high, low, rest @ ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => {
-                rest
-            }
-            [byte, rest @ ..] if is_unreserved_or_delim(*byte) => rest,
-            _ => return false,
-        };
-    }
-}
-
-fn is_unreserved_or_delim(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=".contains(&byte)
-}
-
-/// RFC 9112, 3.2: the form of a target goes by the method, and no byte stands there that a URI
-/// cannot hold.
-fn check_target(target: &[u8], method: &str) -> Result<(), Reject> {
-    let illegal = |&byte: &u8| byte >= 0x80 || b"\"<>\\^`{|}#".contains(&byte);
-    if let Some(at) = target.iter().position(illegal) {
-        return Err(Reject::bad(format!(
-            "byte {at} of the target is to be percent-encoded (RFC 3986)"
-        )));
-    }
-    match (target, method) {
-        (_, "CONNECT") if is_authority(target) => Ok(()),
-        (_, "CONNECT") => Err(Reject::bad("the target of CONNECT is HOST:PORT")),
-        ([b'/', ..], _) | (b"*", "OPTIONS") => Ok(()),
-        _ => check_absolute(target),
-    }
-}
-
-/// absolute-form: `http`, a host, no userinfo (RFC 9110, 4.2).
-fn check_absolute(target: &[u8]) -> Result<(), Reject> {
-    let wrong = || Reject::bad("the target is neither a path nor an http URL with a host");
-    let rest = match target.split_at_checked(7) {
-        Some((scheme, rest)) if scheme.eq_ignore_ascii_case(b"http://") => rest,
-        _ => return Err(wrong()),
-    };
-    let end = rest.iter().position(|&byte| matches!(byte, b'/' | b'?')).unwrap_or(rest.len());
-    let authority = &rest[..end];
-    let has_host = !matches!(authority.first(), None | Some(b':'));
-    if has_host && is_authority(authority) { Ok(()) } else { Err(wrong()) }
-}
-
-/// The fields that matter, as they are read line by line.
-#[derive(Default)]
-struct Fields<'a> {
-    hosts: usize,
-    host: &'a [u8],
-    length: Option<u64>,
-    codings: Codings,
-    close: bool,
-    keep_alive: bool,
-    expects_continue: bool,
-    if_none_match: Option<Cow<'a, [u8]>>,
-    peer_secret: Option<&'a [u8]>,
-}
-
-/// The transfer codings of a message, across all its field lines.
-#[derive(Default)]
-struct Codings {
-    present: bool,
-    chunked: bool,
-    others: bool,
-}
-
-impl<'a> Fields<'a> {
-    fn read(&mut self, header: &Header<'a>) -> Result<(), Reject> {
-        let Header { name, value } = *header;
-        // Most fields of most requests matter here to nobody: their length alone says so.
-        match name.len() {
-            4 if name.eq_ignore_ascii_case("host") => {
-                self.hosts += 1;
-                self.host = value;
-            }
-            6 if name.eq_ignore_ascii_case("expect") => {
-                self.expects_continue |= value.eq_ignore_ascii_case(b"100-continue");
-            }
-            10 if name.eq_ignore_ascii_case("connection") => {
-                for option in list(value) {
-                    self.close |= option.eq_ignore_ascii_case(b"close");
-                    self.keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
-                }
-            }
-            12 if name.eq_ignore_ascii_case(PEER_FIELD) => self.peer_secret = Some(value),
-            13 if name.eq_ignore_ascii_case("if-none-match") => self.add_if_none_match(value),
-            14 if name.eq_ignore_ascii_case("content-length") => self.add_length(value)?,
-            17 if name.eq_ignore_ascii_case("transfer-encoding") => self.codings.add(value)?,
-            _ => {}
-        }
-        Ok(())
-    }
-
-    fn add_if_none_match(&mut self, value: &'a [u8]) {
-        self.if_none_match = Some(match self.if_none_match.take() {
-            None => Cow::Borrowed(value),
-            Some(list) => Cow::Owned([&list, b", ".as_slice(), value].concat()),
-        });
-    }
-
-    /// One field line of digits. A second one or a list, equal or not, is refused: nobody sends it
-    /// in good faith.
-    fn add_length(&mut self, value: &[u8]) -> Result<(), Reject> {
-        if self.length.is_some() {
-            return Err(Reject::bad("Content-Length stands there more than once"));
-        }
-        if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
-            return Err(Reject::bad("Content-Length is no number"));
-        }
-        let append = |length: u64, &digit: &u8| {
-            length.saturating_mul(10).saturating_add(u64::from(digit - b'0'))
-        };
-        self.length = Some(value.iter().fold(0, append));
-        Ok(())
-    }
-
-    fn persist(&self, is_1_1: bool) -> Persist {
-        match (is_1_1, self.close, self.keep_alive) {
-            (_, true, _) | (false, _, false) => Persist::Close,
-            (true, ..) => Persist::Keep,
-            (false, _, true) => Persist::KeepSaid,
-        }
-    }
-
-    /// RFC 9112, 6.3.
-    fn body(&self, is_1_1: bool) -> Result<Body, Reject> {
-        if !self.codings.present {
-            return Ok(self.length.map_or(Body::Empty, Body::Length));
-        }
-        if self.length.is_some() {
-            return Err(Reject::bad("both Content-Length and Transfer-Encoding are there"));
-        }
-        if !is_1_1 {
-            return Err(Reject::bad("HTTP/1.0 has no Transfer-Encoding"));
-        }
-        match (self.codings.chunked, self.codings.others) {
-            (true, false) => Ok(Body::Chunked),
-            (true, true) => Err(unknown_coding()),
-            (false, _) => Err(Reject::bad("the last transfer coding is not chunked")),
-        }
-    }
-}
-
-impl Codings {
-    fn add(&mut self, value: &[u8]) -> Result<(), Reject> {
-        self.present = true;
-        for coding in list(value) {
-            if self.chunked {
-                return Err(Reject::bad("chunked is not the last transfer coding"));
-            }
-            let is = |name: &[u8]| coding.eq_ignore_ascii_case(name);
-            if is(b"chunked") {
-                self.chunked = true;
-            } else if [b"gzip".as_slice(), b"x-gzip", b"deflate", b"compress", b"x-compress"]
-                .into_iter()
-                .any(is)
-            {
-                self.others = true;
-            } else {
-                return Err(unknown_coding());
-            }
-        }
-        Ok(())
-    }
-}
-
-fn unknown_coding() -> Reject {
-    Reject::new(Status::NotImplemented, "no transfer coding but chunked is known here")
-}
-
-/// The elements of a comma-separated list (RFC 9110, 5.6.1), empty ones left out.
-pub(crate) fn list(value: &[u8]) -> impl Iterator<Item = &[u8]> {
-    value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii).filter(|element| !element.is_empty())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -495,16 +287,6 @@ mod tests {
     }
 
     #[test]
-    fn hosts_are_checked() {
-        for good in ["", "a", "a.b-c:80", "a:", "%41", "[::1]", "[::1]:8", "[v1.a]"] {
-            assert!(is_authority(good.as_bytes()), "{good}");
-        }
-        for bad in ["a b", "a/b", "u@h", "[::1", "[]", "a:b", "[::1]x", "%4", "a:1:2", "\u{e9}"] {
-            assert!(!is_authority(bad.as_bytes()), "{bad}");
-        }
-    }
-
-    #[test]
     fn limits_have_their_statuses() {
         let long = "x".repeat(400);
         assert_eq!(status(format!("GET /{long}").as_bytes()), 414);
@@ -525,6 +307,8 @@ mod tests {
         bytes[at] = b'1';
         assert_eq!(status(&bytes), 200);
         assert_eq!(status(b"GET / HTTP/2.0\r\n\r\n"), 505);
+        assert_eq!(status(b"GET /  HTTP/1.1\r\n\r\n"), 400);
+        assert_eq!(status(b"GET / / HTTP/2.0\r\n\r\n"), 400);
         assert_eq!(status(b"GET / HTTP/1.10\r\n\r\n"), 400);
     }
 }

@@ -1,6 +1,6 @@
 //! The head of a response, as the client that we are to peers and origins reads it.
 
-use super::{Body, request::list};
+use super::{Body, fields::list};
 
 /// Most fields of a response. An origin sends what it likes; beyond this it is not one of ours.
 const MAX_FIELDS: usize = 128;

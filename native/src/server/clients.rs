@@ -29,8 +29,8 @@ use crate::{
 /// one that comes free.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// Connections over the limit that are told so before they are closed; more are closed at once.
-const REFUSED: usize = 256;
+/// Connections over the limit that a loop tells so before it closes them; more are closed at once.
+const MAX_REFUSED: usize = 256;
 
 pub(super) struct Client {
     stream: TcpStream,
@@ -40,6 +40,10 @@ pub(super) struct Client {
     /// Reading has not said yet that there is nothing more.
     pub(super) readable: bool,
     writable: bool,
+    /// The system has announced the end of the client's input, which may stand behind data.
+    read_closed: bool,
+    /// It was turned away, and is not one of the connections that have a limit.
+    refused: bool,
     /// It stands in the list of those who have something to do.
     pub(super) marked: bool,
 }
@@ -66,9 +70,10 @@ impl EventLoop {
     }
 
     fn welcome<E>(&mut self, shared: &Shared<E>, mut stream: TcpStream) {
-        let limit = shared.config.limits.connections;
         let open = shared.control.connections.load(Ordering::Relaxed);
-        if open >= limit.saturating_add(REFUSED) || self.clients.len() >= MAX_SLOTS {
+        let is_over = open >= shared.config.limits.connections;
+        let refused = is_over && self.plane == PlaneKind::Data;
+        if (refused && self.refused >= MAX_REFUSED) || self.clients.len() >= MAX_SLOTS {
             return;
         }
         let entry = self.clients.vacant_entry();
@@ -79,15 +84,17 @@ impl EventLoop {
         }
         // Answers go out whole: waiting for more to send with them would only delay them.
         drop(stream.set_nodelay(true));
-        let conn = if open >= limit && self.plane == PlaneKind::Data {
+        let conn = if refused {
             let text = "too many connections, try again later";
-            Conn::refused(
-                Answer::line(Status::ServiceUnavailable, text),
-                &Turn::new(&shared.config, &self.clock, self.draining),
-            )
+            let turn = Turn::new(&shared.config, &self.clock, self.draining);
+            Conn::refused(Answer::line(Status::ServiceUnavailable, text), &turn)
         } else {
             Conn::new(self.clock.now())
         };
+        match refused {
+            true => self.refused += 1,
+            false => drop(shared.control.connections.fetch_add(1, Ordering::Relaxed)),
+        }
         self.numbers += 1;
         entry.insert(Client {
             stream,
@@ -96,14 +103,16 @@ impl EventLoop {
             timer: Timer::default(),
             readable: false,
             writable: true,
+            read_closed: false,
+            refused,
             marked: false,
         });
-        shared.control.connections.fetch_add(1, Ordering::Relaxed);
         self.mark(slot);
     }
 
     pub(super) fn client_event(&mut self, slot: usize, event: &Event) {
         if let Some(client) = self.clients.get_mut(slot) {
+            client.read_closed |= event.is_read_closed();
             client.readable |= event.is_readable() || event.is_read_closed() || event.is_error();
             client.writable |= event.is_writable() || event.is_error();
             self.mark(slot);
@@ -159,18 +168,16 @@ impl EventLoop {
                     client.conn.end();
                 }
                 Ok(count) => {
-                    // A read that does not fill the buffer has emptied the socket; what comes
-                    // afterwards, the end too, is a new event.
-                    client.readable = count == scratch.len() || self.draining;
+                    // A read that does not fill the buffer has emptied the socket, but for an end
+                    // that was announced; what comes afterwards is a new event.
+                    let is_more = count == scratch.len() || client.read_closed;
+                    client.readable = is_more || self.draining;
                     client.conn.receive(&mut scratch[..count], &mut plane, &turn);
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => client.readable = false,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
-        }
-        if self.draining && !client.readable {
-            client.conn.drain();
         }
         Ok(())
     }
@@ -197,6 +204,9 @@ impl EventLoop {
         let turn = Turn::new(&shared.config, &self.clock, self.draining);
         let client = &mut self.clients[slot];
         client.conn.reclaim(&mut self.spare);
+        if self.draining && self.plane == PlaneKind::Data && !client.readable {
+            client.conn.drain();
+        }
         let mut next = client.conn.next(&turn);
         if next == Next::Shut {
             // It fails where the client has reset the connection, and then the next read says so.
@@ -219,7 +229,10 @@ impl EventLoop {
     fn remove<E>(&mut self, shared: &Shared<E>, slot: usize) {
         if let Some(mut client) = self.clients.try_remove(slot) {
             drop(self.poll.registry().deregister(&mut client.stream));
-            shared.control.connections.fetch_sub(1, Ordering::Relaxed);
+            match client.refused {
+                true => self.refused -= 1,
+                false => drop(shared.control.connections.fetch_sub(1, Ordering::Relaxed)),
+            }
         }
     }
 }

@@ -44,6 +44,8 @@ pub(super) struct EventLoop {
     /// Accepting is put off until then, for lack of descriptors.
     pub(super) accept_at: Option<Instant>,
     pub(super) clients: Slab<Client>,
+    /// Those of them that are turned away.
+    pub(super) refused: usize,
     pub(super) upstreams: Upstreams,
     pub(super) timers: Timers,
     pub(super) clock: Clock,
@@ -78,6 +80,7 @@ impl EventLoop {
             listener: Some(listener),
             accept_at: None,
             clients: Slab::new(),
+            refused: 0,
             upstreams: Upstreams::new(targets),
             timers: Timers::default(),
             clock,

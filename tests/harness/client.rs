@@ -1,0 +1,208 @@
+//! A client that sends exactly the bytes it is told to and reads the answers one by one.
+//!
+//! It reads no further than the answer it is asked for and keeps the rest, so whatever stands
+//! between two answers is found by the next one. Every read has a bound: a server that keeps silent
+//! fails the test instead of hanging it.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::time::Duration;
+
+use super::answer::{Answer, Asked, escaped};
+use super::patience::PATIENCE;
+
+/// A plain request for a key of the group that every test has.
+pub(crate) fn get(key: &str) -> String {
+    format!("GET /_gocache/scores/{key} HTTP/1.1\r\nHost: gocache\r\n\r\n")
+}
+
+/// The same for its fields alone.
+pub(crate) fn head(key: &str) -> String {
+    format!("HEAD /_gocache/scores/{key} HTTP/1.1\r\nHost: gocache\r\n\r\n")
+}
+
+pub(crate) struct Client {
+    stream: TcpStream,
+    sent: Vec<u8>,
+    unread: Vec<u8>,
+    was_reset: bool,
+}
+
+impl Client {
+    #[track_caller]
+    pub(crate) fn connect(to: SocketAddr) -> Self {
+        let stream = TcpStream::connect(to).expect("the server accepts connections");
+        // Segments leave as the test cuts them, not as Nagle would join them.
+        stream.set_nodelay(true).expect("a fresh socket takes options");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a fresh socket takes options");
+        stream.set_write_timeout(Some(PATIENCE)).expect("a fresh socket takes options");
+        Self { stream, sent: Vec::new(), unread: Vec::new(), was_reset: false }
+    }
+
+    /// Sends what the server must be willing to take.
+    #[track_caller]
+    pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) -> &mut Self {
+        let taken = self.offer(bytes);
+        assert!(taken, "\n  sent: {}\n  expected: the server reads on\n", escaped(&self.sent));
+        self
+    }
+
+    /// Sends what the server may refuse by closing: whether it all went out.
+    pub(crate) fn offer(&mut self, bytes: impl AsRef<[u8]>) -> bool {
+        self.sent.extend_from_slice(bytes.as_ref());
+        self.stream.write_all(bytes.as_ref()).is_ok()
+    }
+
+    /// Says that nothing more will come, and keeps listening.
+    pub(crate) fn finish_sending(&mut self) -> &mut Self {
+        // A server that has already gone away is found by the next read, with a better message.
+        let _ = self.stream.shutdown(Shutdown::Write);
+        self
+    }
+
+    #[track_caller]
+    pub(crate) fn get(&mut self, key: &str) -> Answer {
+        self.send(get(key)).answer()
+    }
+
+    #[track_caller]
+    pub(crate) fn answer(&mut self) -> Answer {
+        self.answer_to(Asked::Get)
+    }
+
+    #[track_caller]
+    pub(crate) fn answer_to(&mut self, asked: Asked) -> Answer {
+        match self.next_answer(asked) {
+            Ok(Some(answer)) => answer,
+            Ok(None) => panic!("{}", self.complaint("an answer", "the end of the connection")),
+            Err(error) => panic!("{}", self.complaint("an answer", &error)),
+        }
+    }
+
+    /// Nothing more comes: the server closes.
+    #[track_caller]
+    pub(crate) fn end(&mut self) {
+        match self.next_answer(Asked::Get) {
+            Ok(None) => {}
+            Ok(Some(answer)) => {
+                panic!("{}", self.complaint("the end of the connection", &answer.to_string()))
+            }
+            Err(error) => panic!("{}", self.complaint("the end of the connection", &error)),
+        }
+    }
+
+    /// The same, and the server was patient: it did not cut off what it had been sent.
+    #[track_caller]
+    pub(crate) fn end_without_reset(&mut self) {
+        self.end();
+        assert!(!self.was_reset, "{}", self.complaint("the end of the connection", "a reset"));
+    }
+
+    /// All that is still to come until the server closes, as answers to GET.
+    #[track_caller]
+    pub(crate) fn answers_to_the_end(&mut self) -> Vec<Answer> {
+        match self.try_answers_to_the_end() {
+            Ok(answers) => answers,
+            Err(error) => panic!("{}", self.complaint("answers and then the end", &error)),
+        }
+    }
+
+    /// The same for one who has more to say about a failure.
+    pub(crate) fn try_answers_to_the_end(&mut self) -> Result<Vec<Answer>, String> {
+        let mut answers: Vec<Answer> = Vec::new();
+        loop {
+            match self.next_answer(Asked::Get) {
+                Ok(Some(answer)) => answers.push(answer),
+                Ok(None) => return Ok(answers),
+                Err(error) => {
+                    let statuses: Vec<u16> = answers.iter().map(|answer| answer.status).collect();
+                    return Err(format!("{statuses:?}, then {error}"));
+                }
+            }
+        }
+    }
+
+    /// The next answer, `None` at a clean end, or what is wrong with what came.
+    pub(crate) fn next_answer(&mut self, asked: Asked) -> Result<Option<Answer>, String> {
+        loop {
+            if !self.unread.is_empty() {
+                let parsed = Answer::parse(&self.unread, asked);
+                let parsed =
+                    parsed.map_err(|error| format!("{error}: {}", escaped(&self.unread)))?;
+                if let Some((mut answer, length)) = parsed {
+                    self.unread.drain(..length);
+                    answer.sent = escaped(&self.sent);
+                    return Ok(Some(answer));
+                }
+            }
+            match self.read_more() {
+                Ok(true) => {}
+                Ok(false) if self.unread.is_empty() => return Ok(None),
+                Ok(false) => {
+                    return Err(format!("cut within an answer: {}", escaped(&self.unread)));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Reads up to `limit` bytes as they come, without looking at them: how many, 0 at the end of
+    /// the connection.
+    pub(crate) fn swallow(&mut self, limit: usize) -> usize {
+        let mut taken = std::mem::take(&mut self.unread).len();
+        let mut buffer = vec![0; limit];
+        while taken < limit {
+            match self.stream.read(&mut buffer[..limit - taken]) {
+                Ok(0) | Err(_) => break,
+                Ok(count) => taken += count,
+            }
+        }
+        taken
+    }
+
+    /// Whether nothing comes for so long, neither bytes nor the end.
+    pub(crate) fn silent_for(&mut self, wait: Duration) -> bool {
+        assert!(self.unread.is_empty(), "read what has come before asking for silence");
+        let mut byte = [0];
+        self.stream.set_read_timeout(Some(wait)).expect("a socket takes a timeout");
+        let silent = match self.stream.peek(&mut byte) {
+            Ok(_) => false,
+            Err(error) => matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut),
+        };
+        self.stream.set_read_timeout(Some(PATIENCE)).expect("a socket takes a timeout");
+        silent
+    }
+
+    /// `false` at the end, which a reset also is: the peer is gone and nothing more will come.
+    fn read_more(&mut self) -> Result<bool, String> {
+        let mut buffer = [0; 16 * 1024];
+        loop {
+            match self.stream.read(&mut buffer) {
+                Ok(0) => return Ok(false),
+                Ok(count) => {
+                    self.unread.extend_from_slice(&buffer[..count]);
+                    return Ok(true);
+                }
+                Err(error) => match error.kind() {
+                    ErrorKind::Interrupted => {}
+                    ErrorKind::ConnectionReset
+                    | ErrorKind::ConnectionAborted
+                    | ErrorKind::BrokenPipe => {
+                        self.was_reset = true;
+                        return Ok(false);
+                    }
+                    ErrorKind::WouldBlock | ErrorKind::TimedOut => {
+                        let so_far = escaped(&self.unread);
+                        return Err(format!("silence for {PATIENCE:?} after {so_far}"));
+                    }
+                    _ => return Err(error.to_string()),
+                },
+            }
+        }
+    }
+
+    fn complaint(&self, expected: &str, got: &str) -> String {
+        let sent = escaped(&self.sent);
+        format!("\n  sent: {sent}\n  expected: {expected}\n  got: {got}\n")
+    }
+}

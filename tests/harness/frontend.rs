@@ -1,0 +1,68 @@
+//! The seam: whatever starts a server from a configuration can be held to the promises.
+
+use std::fmt::Display;
+use std::net::SocketAddr;
+
+/// One way to run the server.
+pub(crate) trait Frontend {
+    const NAME: &'static str;
+
+    /// Starts a server of its own, on ports that the system picks.
+    fn start(config: &str) -> Running;
+}
+
+/// A server that runs until this value goes away.
+pub(crate) struct Running {
+    addr: SocketAddr,
+    ops_addr: SocketAddr,
+    stop: Option<Box<dyn FnOnce() + Send>>,
+}
+
+impl Running {
+    pub(crate) fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    pub(crate) fn ops_addr(&self) -> SocketAddr {
+        self.ops_addr
+    }
+
+    /// Stops the server as an operator would, finishing what is in flight; returns when it is done.
+    pub(crate) fn drain(&mut self) {
+        if let Some(stop) = self.stop.take() {
+            stop();
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.drain();
+    }
+}
+
+/// The native server, in this process.
+pub(crate) struct Native;
+
+impl Frontend for Native {
+    const NAME: &'static str = "native";
+
+    fn start(config: &str) -> Running {
+        running::<Self, _>(gocache::Server::start(checked::<Self>(config)))
+    }
+}
+
+/// The configuration of a test, which has to be valid.
+fn checked<F: Frontend>(config: &str) -> gocache::Config {
+    let checked = gocache::Config::from_toml(config);
+    checked.unwrap_or_else(|error| panic!("{}: {error}\n{config}", F::NAME))
+}
+
+fn running<F: Frontend, E: Display>(started: Result<gocache::Server, E>) -> Running {
+    let server = started.unwrap_or_else(|error| panic!("{} does not start: {error}", F::NAME));
+    Running {
+        addr: server.addr(),
+        ops_addr: server.ops_addr(),
+        stop: Some(Box::new(move || server.drain())),
+    }
+}

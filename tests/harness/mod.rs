@@ -1,0 +1,25 @@
+//! What the promises are written with: a server to ask, an origin that counts, a client that sends
+//! exact bytes.
+
+mod answer;
+mod client;
+mod date;
+mod frontend;
+mod metrics;
+mod origin;
+mod patience;
+mod process;
+mod script;
+mod site;
+mod structured;
+
+pub(crate) use answer::{Answer, Asked, escaped};
+pub(crate) use client::{Client, get, head};
+pub(crate) use frontend::{Frontend, Native};
+pub(crate) use metrics::Metrics;
+pub(crate) use origin::Origin;
+pub(crate) use patience::{PATIENCE, eventually};
+pub(crate) use process::{Process, free_address, run};
+pub(crate) use script::Reply;
+pub(crate) use site::{Setup, Site};
+pub(crate) use structured::CacheStatus;

@@ -1,0 +1,133 @@
+//! The `gocache` program as a process of its own, with its log and its signals.
+
+use std::fs::{self, File};
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::OnceLock;
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::answer::Answer;
+use super::client::Client;
+use super::patience::eventually;
+
+/// The program, built once for all tests that run it.
+pub(crate) fn program() -> &'static Path {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    PROGRAM.get_or_init(|| {
+        let mut build = Command::new(env!("CARGO"));
+        build.args(["build", "--quiet", "--package", "gocache", "--bin", "gocache"]);
+        build.current_dir(env!("CARGO_MANIFEST_DIR"));
+        if !cfg!(debug_assertions) {
+            build.arg("--release");
+        }
+        assert!(build.status().expect("cargo runs").success(), "{build:?} failed");
+        // This test stands in target/PROFILE/deps.
+        let test = std::env::current_exe().expect("a test has a path");
+        let profile = test.ancestors().nth(2).expect("cargo's layout");
+        profile.join(format!("gocache{}", std::env::consts::EXE_SUFFIX))
+    })
+}
+
+/// Runs the program to its end.
+pub(crate) fn run(arguments: &[&str], directory: &Path) -> Output {
+    let mut command = Command::new(program());
+    command.args(arguments).current_dir(directory).output().expect("the program runs")
+}
+
+/// An address that is free now. (Another program may take it before it is used; the range that
+/// the system draws from is large.)
+pub(crate) fn free_address() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("the system has a free port");
+    listener.local_addr().expect("a listener has an address")
+}
+
+/// A server that runs until this value goes away.
+pub(crate) struct Process {
+    child: Child,
+    log: PathBuf,
+    pub(crate) addr: SocketAddr,
+    pub(crate) ops_addr: SocketAddr,
+}
+
+impl Process {
+    /// Starts `gocache serve` with a file, or the demonstration without one, and waits until it is
+    /// ready. Its data and its log are in the directory.
+    pub(crate) fn start(directory: &Path, config: Option<&str>) -> Self {
+        Self::start_at(directory, config, free_address())
+    }
+
+    /// The same on an address that was chosen before.
+    pub(crate) fn start_at(directory: &Path, config: Option<&str>, addr: SocketAddr) -> Self {
+        let stderr = File::create(directory.join("log")).expect("the directory is writable");
+        Self::spawn(directory, config, addr, stderr.into())
+    }
+
+    /// The same with its log elsewhere.
+    pub(crate) fn start_with(directory: &Path, config: Option<&str>, stderr: Stdio) -> Self {
+        Self::spawn(directory, config, free_address(), stderr)
+    }
+
+    fn spawn(directory: &Path, config: Option<&str>, addr: SocketAddr, stderr: Stdio) -> Self {
+        let ops_addr = free_address();
+        let mut command = Command::new(program());
+        command.env("GOCACHE_LISTEN", addr.to_string());
+        command.env("GOCACHE_OPS_LISTEN", ops_addr.to_string());
+        command.env("GOCACHE_DATA_DIR", directory).current_dir(directory);
+        if let Some(text) = config {
+            let file = directory.join("gocache.toml");
+            fs::write(&file, text).expect("the directory is writable");
+            command.arg("serve").arg("--config").arg(file);
+        }
+        let child = command.stderr(stderr).spawn().expect("the program runs");
+        let mut process = Self { child, log: directory.join("log"), addr, ops_addr };
+        eventually("the server is ready", || {
+            assert_eq!(process.has_ended(), None, "{}", process.log());
+            std::net::TcpStream::connect(ops_addr).is_ok() && process.ops("/readyz").status == 200
+        });
+        process
+    }
+
+    pub(crate) fn get(&self, key: &str) -> Answer {
+        Client::connect(self.addr).get(key)
+    }
+
+    pub(crate) fn ops(&self, page: &str) -> Answer {
+        let mut client = Client::connect(self.ops_addr);
+        client.send(format!("GET {page} HTTP/1.1\r\nHost: gocache\r\n\r\n")).answer()
+    }
+
+    /// The number behind a metric of the group `scores`.
+    pub(crate) fn metric(&self, name: &str) -> f64 {
+        let text = String::from_utf8(self.ops("/metrics").body).expect("OpenMetrics is UTF-8");
+        let metrics = super::Metrics::parse(&text).expect("it is OpenMetrics");
+        metrics.of_scores(name).unwrap_or_else(|| panic!("no metric {name} in\n{text}"))
+    }
+
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(&self.log).expect("the log is there")
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).expect("the process is ours");
+    }
+
+    pub(crate) fn has_ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().expect("the process is ours")
+    }
+
+    /// How it ended, after something that makes it end.
+    pub(crate) fn wait(&mut self) -> ExitStatus {
+        eventually("the process ends", || self.has_ended().is_some());
+        self.has_ended().expect("it has ended")
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may have ended already.
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}

@@ -1,0 +1,64 @@
+//! Each promise of the contract, written once and held against every frontend.
+//!
+//! A promise is a function of its own, generic over the frontend that starts the server. Each file
+//! of the suite lists its promises at the top; `promises!` makes of every one a test `native::…`
+//! and a test `wasi::…`. A promise that is missing in its list is dead code, which the lints
+//! refuse: none can be forgotten, and none for a frontend.
+
+/// Makes a test of every promise for every frontend.
+macro_rules! promises {
+    ($($promise:ident),+ $(,)?) => {
+        promises! { in native for Native: $($promise),+ }
+    };
+    (in $tests:ident for $frontend:ident: $($promise:ident),+) => {
+        mod $tests {
+            $(
+                #[test]
+                fn $promise() {
+                    super::$promise::<crate::harness::$frontend>();
+                }
+            )+
+        }
+    };
+}
+
+// What the promises are written with: a client that sends exact bytes, an origin that counts, the
+// seam to start a server.
+mod harness;
+
+// What a client sees; the table of the contract and its section on connections.
+mod suite {
+    // The data plane: what is loaded, what is kept, and under which name.
+    mod eviction;
+    mod hit_and_miss;
+    mod keys;
+    mod origins;
+    mod single_flight;
+
+    // The table of the contract: each cause of a refusal has a status of its own, each limit is
+    // told.
+    mod contract;
+    mod limits;
+
+    // Connections: RFC 9112 to the letter.
+    mod bodies;
+    mod connections;
+    mod deadlines;
+    mod delivery;
+    mod framing;
+    mod malformed;
+
+    // The operations plane, on a port of its own, and the end.
+    mod drain;
+    mod operations;
+}
+
+// The program and the cluster, as real processes.
+mod cluster;
+mod program;
+
+// The core alone, on virtual time.
+mod sim;
+
+// The house rules.
+mod tidy;

@@ -1,0 +1,169 @@
+//! The program: what an operator sees of it. Exit codes, messages, the demonstration, signals.
+
+use std::fs::{self, File};
+use std::net::TcpListener;
+use std::time::Duration;
+
+use rusqlite::Connection;
+use rustix::process::Signal;
+
+use crate::harness::{Client, Origin, Process, Reply, get, run};
+
+/// A group over a database in the data directory.
+const DATABASE: &str = "[origins.database]\nkind = \"sqlite\"\ndatabase = \"scores.db\"\n\
+    query = \"SELECT score FROM scores WHERE name = ?1\"\n\
+    [groups.scores]\norigin = \"database\"\nbudget = 2048\n[deadlines]\nload = \"400ms\"\n";
+
+#[test]
+fn the_demonstration_serves_a_database_that_anyone_can_open() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let process = Process::start(directory.path(), None);
+    process.get("Tom").status(200).body("630").has("Content-Type", "text/plain; charset=utf-8");
+    process.get("Tom").status(200).body("630");
+    process.get("Jack").status(200).body("589");
+    process.get("Sam").status(200).body("567");
+    process.get("Ann").status(404).body("Ann not exist\n");
+    let log = process.log();
+    let loads = log.lines().filter(|line| line.contains("load") && line.contains("key=Tom"));
+    assert_eq!(loads.count(), 1, "one load, and none for the second request:\n{log}");
+    assert_eq!(process.metric("gocache_budget_bytes"), 2048.0);
+
+    let database = Connection::open(directory.path().join("scores.db")).expect("it is SQLite");
+    database.execute("UPDATE scores SET score = 7 WHERE name = 'Tom'", ()).expect("writable");
+    process.get("Tom").status(200).body("630");
+    drop(process);
+    let again = Process::start(directory.path(), None);
+    again.get("Tom").status(200).body("7");
+}
+
+#[test]
+fn a_database_in_trouble_costs_its_own_keys_only() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("scores.db");
+    let process = Process::start(directory.path(), Some(DATABASE));
+    process.get("Tom").status(502).one_line();
+    assert!(process.log().contains("unable to open database file"), "{}", process.log());
+
+    let database = Connection::open(&file).expect("the directory is writable");
+    let table =
+        "CREATE TABLE scores (name TEXT, score INTEGER); INSERT INTO scores VALUES ('Tom', 630)";
+    database.execute_batch(table).expect("a new database");
+    process.get("Tom").status(200).body("630");
+
+    database.execute_batch("BEGIN EXCLUSIVE").expect("nobody writes to it");
+    process.get("Jack").status(502);
+    process.get("Tom").status(200).body("630");
+    assert!(process.log().contains("database is locked"), "{}", process.log());
+    drop(database);
+
+    fs::write(&file, [7; 4096]).expect("writable");
+    process.get("Jack").status(502);
+    process.get("Tom").status(200).body("630");
+    assert!(process.log().contains("file is not a database"), "{}", process.log());
+}
+
+#[test]
+fn a_wrong_configuration_ends_with_2_and_the_place() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("wrong.toml");
+    let sound = DATABASE;
+    let cases = [
+        ("groups = ".to_owned(), "wrong.toml:1:10: "),
+        (sound.replace("budget", "bugdet"), "wrong.toml:7:1: unknown field `bugdet`"),
+        (
+            sound.replace("origin = \"d", "origin = \"other d"),
+            "wrong.toml:6:10: no origin is named",
+        ),
+        (format!("{sound}[groups.scores]\n"), "wrong.toml:10:9: duplicate key"),
+    ];
+    for (text, expected) in cases {
+        fs::write(&file, &text).expect("writable");
+        for arguments in [["check", "wrong.toml"].as_slice(), &["serve", "--config", "wrong.toml"]]
+        {
+            let output = run(arguments, directory.path());
+            let message = String::from_utf8_lossy(&output.stderr);
+            assert_eq!(output.status.code(), Some(2), "{text}\n{message}");
+            assert!(message.contains(expected), "expected {expected}\ngot      {message}");
+            assert_eq!(message.lines().count(), 1, "{message}");
+        }
+    }
+    fs::write(&file, sound).expect("writable");
+    assert_eq!(run(&["check", "wrong.toml"], directory.path()).status.code(), Some(0));
+    assert_eq!(run(&["check", "none.toml"], directory.path()).status.code(), Some(2));
+    assert_eq!(run(&["fly"], directory.path()).status.code(), Some(2));
+}
+
+#[test]
+fn a_port_in_use_ends_with_2_and_the_place() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = taken.local_addr().expect("it has one");
+    let text = format!("ops_listen = \"127.0.0.1:0\"\nlisten = \"{address}\"\n{DATABASE}");
+    fs::write(directory.path().join("taken.toml"), text).expect("writable");
+    let output = run(&["serve", "--config", "taken.toml"], directory.path());
+    let message = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{message}");
+    let expected = format!("taken.toml:2:10: listen: {address} is in use; stop");
+    assert!(message.contains(&expected), "{message}");
+
+    // A second server on the port of a first one, whose sockets would share it.
+    let first = Process::start(directory.path(), None);
+    let text = format!("listen = \"{}\"\nops_listen = \"127.0.0.1:0\"\n{DATABASE}", first.addr);
+    fs::write(directory.path().join("second.toml"), text).expect("writable");
+    let output = run(&["serve", "--config", "second.toml"], directory.path());
+    assert_eq!(output.status.code(), Some(2), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// A server over an origin that answers the key `slow` only when it is told to.
+fn slow(directory: &std::path::Path) -> (Origin, Process) {
+    let origin = Origin::start();
+    let config = format!(
+        "[origins.api]\nkind = \"http\"\nurl = \"{}\"\n\
+         [groups.scores]\norigin = \"api\"\nbudget = \"1 MiB\"\n",
+        origin.url()
+    );
+    (origin, Process::start(directory, Some(&config)))
+}
+
+#[test]
+fn sigterm_finishes_what_was_asked_and_ends_with_0() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let (origin, mut process) = slow(directory.path());
+    let gate = origin.gate();
+    origin.set("slow", Reply::Held(gate.clone(), Box::new(Reply::value("at last"))));
+    let mut client = Client::connect(process.addr);
+    client.send(get("slow"));
+    origin.await_loads("slow", 1);
+    process.signal(Signal::TERM);
+    crate::harness::eventually("it is not ready any more", || process.ops("/readyz").status == 503);
+    assert_eq!(process.has_ended(), None, "a client still waits");
+    gate.open();
+    client.answer().status(200).body("at last").has("Connection", "close");
+    client.end();
+    assert_eq!(process.wait().code(), Some(0));
+}
+
+#[test]
+fn a_second_signal_ends_at_once() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let (origin, mut process) = slow(directory.path());
+    origin.set("slow", Reply::Hang);
+    let mut client = Client::connect(process.addr);
+    client.send(get("slow"));
+    origin.await_loads("slow", 1);
+    process.signal(Signal::INT);
+    std::thread::sleep(Duration::from_millis(50));
+    assert_eq!(process.has_ended(), None, "a client still waits");
+    process.signal(Signal::INT);
+    assert_eq!(process.wait().code(), Some(1));
+}
+
+#[test]
+fn a_log_that_cannot_be_written_stops_nothing() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let full = File::options().write(true).open("/dev/full").expect("Linux has one");
+    let process = Process::start_with(directory.path(), None, full.into());
+    process.get("Tom").status(200).body("630");
+    process.get("Ann").status(404);
+    process.get("Tom").status(200).body("630");
+}
