@@ -9,6 +9,7 @@
 macro_rules! promises {
     ($($promise:ident),+ $(,)?) => {
         promises! { in native for Native: $($promise),+ }
+        promises! { in wasi for Wasi: $($promise),+ }
     };
     (in $tests:ident for $frontend:ident: $($promise:ident),+) => {
         mod $tests {

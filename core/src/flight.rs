@@ -51,6 +51,14 @@ pub(crate) struct Flight {
     pub(crate) outdated: bool,
 }
 
+impl Flight {
+    /// Whether a landing is this flight's. The key too has to fit: a fetch that was put together
+    /// wrongly must not bring its bytes to another key.
+    fn is(&self, key: &[u8], id: FlightId) -> bool {
+        self.id == id && *self.key == *key
+    }
+}
+
 /// One question, as the shard passes it on.
 pub(crate) struct Ask<'a> {
     pub(crate) hash: u64,
@@ -126,8 +134,8 @@ impl Flights {
     }
 
     /// Turns a flight whose peer failed towards the origin. Says whether it is still in the air.
-    pub(crate) fn redirect(&mut self, hash: u64, id: FlightId) -> bool {
-        let flight = self.table.find_mut(hash, |flight| flight.id == id);
+    pub(crate) fn redirect(&mut self, hash: u64, key: &[u8], id: FlightId) -> bool {
+        let flight = self.table.find_mut(hash, |flight| flight.is(key, id));
         flight.is_some_and(|flight| {
             flight.source = Source::Origin;
             true
@@ -135,8 +143,8 @@ impl Flights {
     }
 
     /// Takes a flight out; `None` if it was given up before.
-    pub(crate) fn take(&mut self, hash: u64, id: FlightId) -> Option<Flight> {
-        let found = self.table.find_entry(hash, |flight| flight.id == id).ok()?;
+    pub(crate) fn take(&mut self, hash: u64, key: &[u8], id: FlightId) -> Option<Flight> {
+        let found = self.table.find_entry(hash, |flight| flight.is(key, id)).ok()?;
         Some(found.remove().0)
     }
 

@@ -103,7 +103,7 @@ impl Group {
         result: Result<&Value, LoadError>,
         now: Instant,
     ) -> Landed {
-        self.shard.lock().land(self.seed.hash(key), id, source, result, now)
+        self.shard.lock().land((self.seed.hash(key), key), id, source, result, now)
     }
 
     pub(crate) fn take_overdue(&self, now: Instant) -> Vec<Flight> {

@@ -58,12 +58,13 @@ mod ring;
 mod route;
 mod status;
 
+mod value;
+
 mod error;
 mod key;
 mod limits;
 mod stats;
 mod time;
-mod value;
 
 pub use error::{Error, LoadError};
 pub use flight::{Asker, Source, Waiter};

@@ -82,14 +82,14 @@ impl Shard {
     /// has it, and two copies could disagree after a removal.
     pub(crate) fn land(
         &mut self,
-        hash: u64,
+        (hash, key): (u64, &[u8]),
         id: FlightId,
         source: Source,
         result: Result<&Value, LoadError>,
         now: Instant,
     ) -> Landed {
         if let (Source::Peer(_), Err(LoadError::PeerDown)) = (source, &result) {
-            if self.flights.redirect(hash, id) {
+            if self.flights.redirect(hash, key, id) {
                 self.stats.peer_failures += 1;
                 self.stats.origin_loads += 1;
                 return Landed::Redirected;
@@ -97,7 +97,9 @@ impl Shard {
             return Landed::Done(Vec::new());
         }
         // A load that was given up has been counted, and whoever waited has been answered.
-        let Some(flight) = self.flights.take(hash, id) else { return Landed::Done(Vec::new()) };
+        let Some(flight) = self.flights.take(hash, key, id) else {
+            return Landed::Done(Vec::new());
+        };
         match result {
             Ok(value) if source == Source::Origin && !flight.outdated => {
                 match self.cache.insert(hash, flight.key, value.clone(), now) {

@@ -217,7 +217,8 @@ impl Conn {
             Phase::Head if self.owed.is_empty() => deadlines.head,
             Phase::Idle | Phase::Head | Phase::Closed => return None,
         };
-        Some(self.since.after(patience))
+        // The clock counts whole milliseconds, and `since` lay somewhere inside one.
+        Some(self.since.after(patience + Duration::from_millis(1)))
     }
 
     /// The deadline has passed. Says whether the connection is to be dropped at once.

@@ -18,6 +18,7 @@ mod ops;
 mod origin;
 mod output;
 mod owed;
+pub mod program;
 mod server;
 mod upstream;
 
@@ -26,6 +27,4 @@ pub use config::{
     OriginConfig, OriginKind, Overrides, SqliteConfig, Target,
 };
 pub use engine::Engine;
-pub use log::init as init_log;
-pub use origin::create_demonstration;
 pub use server::{Server, StartError};

@@ -8,10 +8,7 @@ use std::{
 use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt, util::SubscriberInitExt};
 
 /// Sends the log to standard error. `directives` are a level, or such as `warn,gocache=debug`.
-///
-/// # Errors
-/// If the directives make no sense.
-pub fn init(directives: &str) -> Result<(), String> {
+pub(crate) fn init(directives: &str) -> Result<(), String> {
     let filter = EnvFilter::try_new(directives)
         .map_err(|error| format!("log = {directives:?} is no level such as \"info\": {error}"))?;
     // A log that cannot be written is no reason to stop serving, nor to panic.

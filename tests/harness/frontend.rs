@@ -2,6 +2,11 @@
 
 use std::fmt::Display;
 use std::net::SocketAddr;
+use std::sync::{Arc, LazyLock};
+
+use gocache_wasi::{Component, WasiEngine};
+
+use super::component;
 
 /// One way to run the server.
 pub(crate) trait Frontend {
@@ -49,6 +54,23 @@ impl Frontend for Native {
 
     fn start(config: &str) -> Running {
         running::<Self, _>(gocache::Server::start(checked::<Self>(config)))
+    }
+}
+
+/// The component in wasmtime, behind the same server.
+pub(crate) struct Wasi;
+
+impl Frontend for Wasi {
+    const NAME: &'static str = "wasi";
+
+    fn start(config: &str) -> Running {
+        /// Compiled once for all tests.
+        static COMPONENT: LazyLock<Component> = LazyLock::new(|| {
+            Component::from_file(&*component::FILE).expect("the component was just built")
+        });
+        let config = checked::<Self>(config);
+        let engine = WasiEngine::for_config(&COMPONENT, &config).expect("the settings are sound");
+        running::<Self, _>(gocache::Server::start_with(config, Arc::new(engine)))
     }
 }
 

@@ -3,6 +3,8 @@
 
 mod answer;
 mod client;
+#[path = "../../wasi/host/tests/engine/guest.rs"]
+mod component;
 mod date;
 mod frontend;
 mod metrics;
@@ -15,7 +17,7 @@ mod structured;
 
 pub(crate) use answer::{Answer, Asked, escaped};
 pub(crate) use client::{Client, get, head};
-pub(crate) use frontend::{Frontend, Native};
+pub(crate) use frontend::{Frontend, Native, Wasi};
 pub(crate) use metrics::Metrics;
 pub(crate) use origin::Origin;
 pub(crate) use patience::{PATIENCE, eventually};

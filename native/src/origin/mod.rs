@@ -27,11 +27,9 @@ impl fmt::Display for Failure {
     }
 }
 
-/// Fills the databases of the demonstration, where they are empty.
-///
-/// # Errors
-/// If one cannot be written: which, and why.
-pub fn create_demonstration(config: &Config) -> Result<(), String> {
+/// Fills the databases of the demonstration, where they are empty. The error says which cannot be
+/// written, and why.
+pub(crate) fn create_demonstration(config: &Config) -> Result<(), String> {
     for origin in &config.origins {
         if let OriginKind::Sqlite(sqlite) = &origin.kind {
             let created = sqlite::create_demonstration(&sqlite.database);

@@ -105,6 +105,10 @@ impl EventLoop {
                 other => other?,
             }
             self.clock.tick();
+            // First of all: what is answered from here on says that it is the last.
+            if shared.control.stage() > Stage::Serving && !self.draining {
+                self.drain(shared);
+            }
             for event in &events {
                 match event.token() {
                     LISTENER => self.accept(shared),
@@ -126,13 +130,9 @@ impl EventLoop {
     }
 
     /// Whether the loop has nothing left to do, and never will have.
-    fn is_over<E>(&mut self, shared: &Shared<E>) -> bool {
-        let stage = shared.control.stage();
-        if stage > Stage::Serving && !self.draining {
-            self.drain(shared);
-        }
+    fn is_over<E>(&self, shared: &Shared<E>) -> bool {
         match self.plane {
-            PlaneKind::Ops => stage == Stage::Stopped,
+            PlaneKind::Ops => shared.control.stage() == Stage::Stopped,
             PlaneKind::Data => {
                 let is_late = self.clock.now() >= self.drain_until;
                 self.draining && (self.clients.is_empty() || is_late)
@@ -149,7 +149,6 @@ impl EventLoop {
             }
         }
         self.draining = true;
-        self.clock.tick();
         self.drain_until = self.clock.now().after(shared.config.deadlines.drain);
         // What has arrived and was not read yet was asked before the end.
         let slots: Vec<usize> = self.clients.iter().map(|(slot, _)| slot).collect();

@@ -1,0 +1,154 @@
+//! The core's types to and from those of the WIT, one to one. No match has a `_`: what is new on
+//! either side breaks the build here.
+
+use std::time::Duration;
+
+use gocache_core::{
+    Asker, Done, Error, Fetch, Found, GroupId, Limits, Load, LoadError, PeerId, Source, Stats,
+    Value, Waiter,
+};
+
+use crate::{bindings::wit, settings::GroupSettings};
+
+/// Whole milliseconds, as the component counts them.
+fn millis(duration: Duration) -> u64 {
+    duration.as_millis().try_into().unwrap_or(u64::MAX)
+}
+
+/// A period after which something happens: rounded up, for it has not passed before. The
+/// component's clock shows whole milliseconds, so that nothing happens later by this.
+fn period(duration: Duration) -> u64 {
+    millis(duration.saturating_add(Duration::from_nanos(999_999)))
+}
+
+pub(crate) fn group(settings: &GroupSettings) -> wit::GroupSettings<'_> {
+    let Limits { key_bytes, flights, waiters, load_deadline } = settings.limits;
+    wit::GroupSettings {
+        name: settings.name.as_bytes(),
+        budget: settings.budget as u64,
+        lifetime: settings.lifetime.map(period),
+        key_bytes: key_bytes as u64,
+        flights: flights as u64,
+        waiters: waiters as u64,
+        load_deadline: period(load_deadline),
+    }
+}
+
+/// A load as the component knows it, under the number that it gave.
+pub(crate) fn fetch(fetch: &Fetch, flight: u64) -> wit::FetchParam<'_> {
+    wit::FetchParam {
+        group: fetch.group().0,
+        flight,
+        key: fetch.key(),
+        source: match fetch.source() {
+            Source::Origin => wit::Source::Origin,
+            Source::Peer(PeerId(id)) => wit::Source::Peer(id),
+        },
+    }
+}
+
+pub(crate) fn load(load: &Load) -> wit::Load<'_> {
+    wit::Load { value: &load.value, age: millis(load.age) }
+}
+
+impl From<Asker> for wit::Asker {
+    fn from(asker: Asker) -> Self {
+        match asker {
+            Asker::Client => Self::Client,
+            Asker::Peer => Self::Peer,
+        }
+    }
+}
+
+impl From<wit::Source> for Source {
+    fn from(source: wit::Source) -> Self {
+        match source {
+            wit::Source::Origin => Self::Origin,
+            wit::Source::Peer(id) => Self::Peer(PeerId(id)),
+        }
+    }
+}
+
+impl From<LoadError> for wit::LoadError {
+    fn from(error: LoadError) -> Self {
+        match error {
+            LoadError::NotFound => Self::NotFound,
+            LoadError::Failed => Self::Failed,
+            LoadError::TimedOut => Self::TimedOut,
+            LoadError::Busy => Self::Busy,
+            LoadError::Panicked => Self::Panicked,
+            LoadError::PeerDown => Self::PeerDown,
+        }
+    }
+}
+
+impl From<wit::Found> for Found {
+    fn from(found: wit::Found) -> Self {
+        Self { value: Value::from(&*found.value), age: found.age.map(Duration::from_millis) }
+    }
+}
+
+impl From<wit::Error> for Error {
+    fn from(error: wit::Error) -> Self {
+        match error {
+            // The limit was a `usize` of ours when it went in.
+            wit::Error::KeyTooLong(limit) => Self::KeyTooLong { limit: limit as usize },
+            wit::Error::NotFound => Self::NotFound,
+            wit::Error::Failed => Self::Failed,
+            wit::Error::TimedOut => Self::TimedOut,
+            wit::Error::Panicked => Self::Panicked,
+            wit::Error::Busy => Self::Busy,
+        }
+    }
+}
+
+impl From<wit::Done> for Done {
+    fn from(done: wit::Done) -> Self {
+        Self {
+            group: GroupId(done.group),
+            result: done.outcome.map(Into::into).map_err(Into::into),
+            waiters: done.waiters.into_iter().map(Waiter).collect(),
+        }
+    }
+}
+
+impl From<wit::Counters> for Stats {
+    fn from(counters: wit::Counters) -> Self {
+        let wit::Counters {
+            gets,
+            hits,
+            waits,
+            busy,
+            origin_loads,
+            peer_loads,
+            peer_failures,
+            not_found,
+            load_errors,
+            evictions,
+            expirations,
+            refusals,
+            entries,
+            bytes,
+            budget,
+            flights,
+        } = counters;
+        Self {
+            gets,
+            hits,
+            waits,
+            busy,
+            origin_loads,
+            peer_loads,
+            peer_failures,
+            not_found,
+            load_errors,
+            evictions,
+            expirations,
+            refusals,
+            entries,
+            bytes,
+            budget,
+            flights,
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! `Settings`: what an instance is told when it starts, and again if it has to start anew.
+
+use std::time::Duration;
+
+use gocache::Config;
+use gocache_core::{Limits, PeerId};
+
+/// How to set up a node.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The groups, in the order of their [`GroupId`](gocache_core::GroupId).
+    pub groups: Vec<GroupSettings>,
+    /// The cluster, if the node stands in one.
+    pub ring: Option<RingSettings>,
+    /// A random number: see [`Seed`](gocache_core::Seed).
+    pub seed: u64,
+    /// Bytes of linear memory at the most. An instance that needs more may trap, so this has to lie
+    /// well above the budgets; and it has to lie within [`Settings::MOST_MEMORY_BYTES`].
+    pub memory_bytes: usize,
+}
+
+/// How to set up a group.
+#[derive(Clone, Debug)]
+pub struct GroupSettings {
+    /// Its name.
+    pub name: String,
+    /// Bytes of memory for entries and tables.
+    pub budget: usize,
+    /// After this long a value is loaded anew.
+    pub lifetime: Option<Duration>,
+    /// What it grants at the most.
+    pub limits: Limits,
+}
+
+/// How to set up the ring.
+#[derive(Clone, Debug)]
+pub struct RingSettings {
+    /// The names of the nodes.
+    pub names: Vec<String>,
+    /// Which of them this node is.
+    pub own: PeerId,
+}
+
+impl Settings {
+    /// Where the memory of a 32-bit machine ends.
+    pub const MOST_MEMORY_BYTES: usize = 1 << 32;
+
+    /// What `config` says, with a seed that is drawn anew at each start of the server.
+    #[must_use]
+    pub fn new(config: &Config, seed: u64) -> Self {
+        let limits = config.group_limits();
+        let groups = config.groups.iter().map(|group| GroupSettings {
+            name: group.name.clone(),
+            budget: group.budget,
+            lifetime: group.lifetime,
+            limits: limits.clone(),
+        });
+        let ring = config
+            .cluster
+            .as_ref()
+            .map(|cluster| RingSettings { names: cluster.nodes.clone(), own: cluster.own });
+        let budgets = config.groups.iter().map(|group| group.budget);
+        let memory_bytes = memory_bytes(budgets, config.limits.value_bytes);
+        Self { groups: groups.collect(), ring, seed, memory_bytes }
+    }
+}
+
+/// Linear memory for caches of these budgets and values of up to `value_bytes`.
+fn memory_bytes(budgets: impl Iterator<Item = usize>, value_bytes: usize) -> usize {
+    /// Stack, loads in the air, waiters.
+    const BESIDE: usize = 64 << 20;
+    /// A value on its way in or out is held twice for a moment, and freed memory is in pieces.
+    const COPIES: usize = 3;
+    // The budget counts what entries ask the allocator for. What that adds to each, and the holes
+    // that tables leave behind as they grow, came to another .5 to 1 of it with entries of 1 to
+    // 100 bytes.
+    let caches = budgets.fold(0, usize::saturating_add).saturating_mul(2);
+    let values = value_bytes.saturating_mul(COPIES);
+    caches.saturating_add(values).saturating_add(BESIDE)
+}

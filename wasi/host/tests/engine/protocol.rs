@@ -1,0 +1,88 @@
+//! Files that are not the component, and hosts that are not ours.
+
+use std::{fs, path::Path};
+
+use gocache_wasi::{Component, ComponentError, Settings, StartError, WasiEngine};
+use wasmtime::{
+    Config, Engine, Store,
+    component::{self, Linker, Val},
+};
+
+use crate::{COMPONENT, guest, ring, settings};
+
+/// `(component)` in bytes.
+const EMPTY: &[u8] = b"\0asm\x0d\0\x01\0";
+/// `(module)` in bytes.
+const MODULE: &[u8] = b"\0asm\x01\0\0\0";
+
+#[test]
+fn a_file_that_is_not_the_component_is_refused_in_one_line() {
+    let missing = Component::from_file(Path::new("no/such.wasm")).unwrap_err();
+    assert!(matches!(missing, ComponentError::Unreadable(_)));
+    const NONE: &str = "is not a WebAssembly component";
+    for (bytes, says) in
+        [(b"#!/bin/sh".as_slice(), NONE), (MODULE, NONE), (EMPTY, "of another world")]
+    {
+        let error = Component::new(bytes).unwrap_err().to_string();
+        assert!(error.contains(says) && !error.contains('\n'), "{error}");
+    }
+}
+
+#[test]
+fn settings_that_make_no_node_are_refused() {
+    let refusal = |settings| match WasiEngine::new(&COMPONENT, settings) {
+        Err(StartError::Refused(why)) => why,
+        Err(error) => panic!("{error}"),
+        Ok(_) => panic!("refused"),
+    };
+    let mut twice = settings();
+    twice.groups[1].name = "scores".to_owned();
+    assert_eq!(refusal(twice), "two groups have the same name");
+    let mut large = settings();
+    large.groups[1].budget = 1 << 32;
+    assert_eq!(refusal(large), "a budget or a limit exceeds what 32 bits can address");
+    let mut stray = ring();
+    stray.own.0 = 3;
+    let stray = Settings { ring: Some(stray), ..settings() };
+    assert_eq!(refusal(stray), "the node's own place lies outside the ring");
+    let mut repeated = ring();
+    repeated.names[2] = repeated.names[0].clone();
+    let repeated = Settings { ring: Some(repeated), ..settings() };
+    assert_eq!(refusal(repeated), "node 2 of the list stands there twice");
+    let tiny = Settings { memory_bytes: 1 << 16, ..settings() };
+    assert!(matches!(WasiEngine::new(&COMPONENT, tiny), Err(StartError::Trap(_))));
+}
+
+/// Not through our bindings: any host may load the component.
+#[test]
+fn it_imports_nothing_and_answers_a_host_that_is_wrong() {
+    let engine = Engine::new(&Config::new()).unwrap();
+    let wasm = fs::read(&*guest::FILE).unwrap();
+    let component = component::Component::from_binary(&engine, &wasm).unwrap();
+    assert_eq!(component.component_type().imports(&engine).count(), 0);
+
+    let mut store = Store::new(&engine, ());
+    let instance = Linker::new(&engine).instantiate(&mut store, &component).unwrap();
+    let interface = instance.get_export_index(&mut store, None, "gocache:node/engine@0.1.0");
+    let mut call = |verb: &str, arguments: &[Val]| {
+        let function = instance.get_export_index(&mut store, interface.as_ref(), verb).unwrap();
+        let function = instance.get_func(&mut store, function).unwrap();
+        let mut answer = [Val::Bool(false)];
+        function.call(&mut store, arguments, &mut answer).unwrap();
+        match answer {
+            [Val::Result(Err(Some(misuse)))] => match *misuse {
+                Val::Variant(name, None) => Err(name),
+                other => panic!("{other:?}"),
+            },
+            _ => Ok(()),
+        }
+    };
+    let key = Val::List(vec![Val::U8(b'k')]);
+    assert_eq!(call("stats", &[]), Err("unconfigured".to_owned()));
+    assert_eq!(call("overdue", &[Val::U64(0)]), Err("unconfigured".to_owned()));
+    assert_eq!(call("remove", &[Val::U16(0), key]), Err("unconfigured".to_owned()));
+    let configuration = [Val::List(Vec::new()), Val::Option(None), Val::U64(1)];
+    assert_eq!(call("configure", &configuration), Ok(()));
+    assert_eq!(call("configure", &configuration), Err("configured".to_owned()));
+    assert_eq!(call("stats", &[]), Ok(()));
+}

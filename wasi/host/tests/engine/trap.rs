@@ -1,0 +1,80 @@
+//! A trap, had honestly: the budget is larger than the memory that the host grants.
+
+use gocache::Engine;
+use gocache_core::{Asker, Error, Fetch, Get, GroupId, Instant, Waiter};
+use gocache_wasi::{Settings, WasiEngine};
+
+use crate::{COMPONENT, SCORES, ZERO, fetch, get, land, settings, value};
+
+fn cramped() -> WasiEngine {
+    let mut settings = Settings { memory_bytes: 4 << 20, ..settings() };
+    settings.groups[0].budget = 1 << 30;
+    WasiEngine::new(&COMPONENT, settings).unwrap()
+}
+
+/// Stores until a landing traps.
+fn trap(engine: &WasiEngine) {
+    let traps = (0..10).any(|key| {
+        let fetch = fetch(engine, &[key], 99);
+        land(engine, fetch, value(&[7; 1 << 20])).result == Err(Error::Panicked)
+    });
+    assert!(traps, "4 MiB do not hold 10 MiB");
+}
+
+#[test]
+fn the_next_request_is_served() {
+    let engine = cramped();
+    trap(&engine);
+    assert_eq!(engine.stats()[0].entries, 0, "the cache begins anew");
+    let fetch = fetch(&engine, b"Tom", 1);
+    assert_eq!(land(&engine, fetch, value(b"630")).waiters, [Waiter(1)]);
+    assert!(matches!(get(&engine, b"Tom", 2), Get::Hit(_)));
+    trap(&engine);
+    assert!(matches!(get(&engine, b"Tom", 3), Get::Fetch(_)), "and again");
+}
+
+#[test]
+fn a_lost_load_wakes_every_waiter_once() {
+    let engine = cramped();
+    let fresh = GroupId(1);
+    let _lost: Fetch = fetch(&engine, b"Tom", 1);
+    assert!(matches!(get(&engine, b"Tom", 2), Get::Wait));
+    // One number may wait for two loads, and for one load twice.
+    assert!(matches!(get(&engine, b"Tom", 2), Get::Wait));
+    assert!(matches!(engine.get(fresh, b"Tom", Asker::Client, Waiter(2), ZERO), Ok(Get::Fetch(_))));
+    let landed = fetch(&engine, b"Ann", 3);
+    land(&engine, landed, value(b"1"));
+    trap(&engine);
+
+    let mut told = Vec::new();
+    for done in engine.overdue(ZERO) {
+        assert_eq!(done.result, Err(Error::Panicked));
+        told.extend(done.waiters.iter().map(|waiter| (done.group, waiter.0)));
+    }
+    told.sort_unstable_by_key(|&(group, waiter)| (group.0, waiter));
+    assert_eq!(told, [(SCORES, 1), (SCORES, 2), (SCORES, 2), (SCORES, 99), (fresh, 2)]);
+    assert!(engine.overdue(Instant::from_millis(60_000)).is_empty(), "nobody is told twice");
+}
+
+#[test]
+fn what_a_lost_load_brings_has_no_effect() {
+    let engine = cramped();
+    let lost = fetch(&engine, b"Tom", 1);
+    trap(&engine);
+    // The fresh instance numbers its loads anew; the engine does not.
+    let again = fetch(&engine, b"Tom", 2);
+    assert!(again.flight() > lost.flight());
+    assert_eq!(land(&engine, lost, value(b"old")).waiters, []);
+    assert_eq!(land(&engine, again, value(b"new")).waiters, [Waiter(2)]);
+    let Get::Hit(hit) = get(&engine, b"Tom", 3) else { panic!("a hit") };
+    assert_eq!(&*hit.value, b"new");
+}
+
+#[test]
+fn a_value_that_memory_cannot_take_harms_one_request_only() {
+    let engine = cramped();
+    let large = fetch(&engine, b"large", 1);
+    land(&engine, large, value(&[7; 8 << 20]));
+    assert_eq!(engine.overdue(ZERO).len(), 1);
+    assert!(matches!(get(&engine, b"Tom", 2), Get::Fetch(_)));
+}

@@ -1,0 +1,106 @@
+//! The component answers as the core does: a random walk over both.
+
+use gocache::Engine;
+use gocache_core::{
+    Asker, Fetch, Get, Group, GroupId, Instant, Landing, Load, LoadError, Node, Ring, Seed, Stats,
+    Value, Waiter,
+};
+use gocache_wasi::{Settings, WasiEngine};
+
+use crate::{COMPONENT, ring, settings};
+
+const STEPS: u32 = 20_000;
+
+#[test]
+fn the_same_calls_get_the_same_answers() {
+    let settings = Settings { ring: Some(ring()), ..settings() };
+    let mut core = Node::new();
+    for group in &settings.groups {
+        let made = Group::new(&group.name, group.budget, Seed::new(settings.seed));
+        let made = made.limits(group.limits.clone());
+        core.add(group.lifetime.into_iter().fold(made, Group::lifetime)).unwrap();
+    }
+    let ring = settings.ring.as_ref().unwrap();
+    let names: Vec<&str> = ring.names.iter().map(|name| &**name).collect();
+    core.join(Ring::new(&names).unwrap(), ring.own);
+    let wasi = WasiEngine::new(&COMPONENT, settings).unwrap();
+
+    let mut walk = Walk { random: 0x90ca_c4e5, now: 0, air: Vec::new() };
+    for step in 0..STEPS {
+        walk.step(step, &core, &wasi);
+    }
+    // Bytes differ: the component's pointers are half as long.
+    let without_bytes = |stats: Stats| Stats { bytes: 0, ..stats };
+    let [ours, theirs] = [Engine::stats(&core), wasi.stats()]
+        .map(|stats| stats.into_iter().map(without_bytes).collect::<Vec<_>>());
+    assert_eq!(ours, theirs);
+    let Stats { hits, waits, busy, peer_loads, peer_failures, expirations, .. } = ours[1];
+    let walked = [hits, waits, busy, peer_loads, peer_failures, expirations];
+    assert!(!walked.contains(&0), "the walk is to come everywhere: {walked:?}");
+}
+
+struct Walk {
+    random: u64,
+    now: u64,
+    /// The loads in the air, as each of the two calls them.
+    air: Vec<(Fetch, Fetch)>,
+}
+
+impl Walk {
+    /// A number below `end`, by xorshift.
+    fn draw(&mut self, end: u64) -> u64 {
+        self.random ^= self.random << 13;
+        self.random ^= self.random >> 7;
+        self.random ^= self.random << 17;
+        self.random % end
+    }
+
+    fn step(&mut self, step: u32, core: &Node, wasi: &WasiEngine) {
+        self.now += self.draw(100);
+        let now = Instant::from_millis(self.now);
+        match self.draw(10) {
+            0..6 => self.get(step, core, wasi, now),
+            6..9 if !self.air.is_empty() => self.land(step, core, wasi, now),
+            _ => {
+                let mut both = [core.overdue(now), wasi.overdue(now)];
+                // Their order is the table's, and that depends on the width of the machine.
+                for done in &mut both {
+                    done.sort_unstable_by_key(|done| {
+                        done.waiters.clone().first().map(|waiter| waiter.0)
+                    });
+                }
+                assert_eq!(format!("{:?}", both[0]), format!("{:?}", both[1]), "step {step}");
+            }
+        }
+    }
+
+    fn get(&mut self, step: u32, core: &Node, wasi: &WasiEngine, now: Instant) {
+        let group = GroupId(u16::try_from(self.draw(2)).unwrap());
+        let key = [b'k'; 66][..usize::try_from(self.draw(67)).unwrap()].to_vec();
+        let asker = if self.draw(4) == 0 { Asker::Peer } else { Asker::Client };
+        let waiter = Waiter(u64::from(step));
+        let ours = Engine::get(core, group, &key, asker, waiter, now);
+        let theirs = wasi.get(group, &key, asker, waiter, now);
+        assert_eq!(format!("{ours:?}"), format!("{theirs:?}"), "step {step}");
+        if let (Ok(Get::Fetch(ours)), Ok(Get::Fetch(theirs))) = (ours, theirs) {
+            self.air.push((ours, theirs));
+        }
+    }
+
+    fn land(&mut self, step: u32, core: &Node, wasi: &WasiEngine, now: Instant) {
+        let at = self.draw(self.air.len() as u64);
+        let (ours, theirs) = self.air.swap_remove(usize::try_from(at).unwrap());
+        let result = match self.draw(8) {
+            0 => Err(LoadError::NotFound),
+            1 => Err(LoadError::Failed),
+            2..4 => Err(LoadError::PeerDown),
+            size => Ok(Load::from(Value::from(&*vec![step as u8; size as usize * 9]))),
+        };
+        let ours = Engine::land(core, ours, result.clone(), now);
+        let theirs = wasi.land(theirs, result, now);
+        assert_eq!(format!("{ours:?}"), format!("{theirs:?}"), "step {step}");
+        if let (Landing::Refetch(ours), Landing::Refetch(theirs)) = (ours, theirs) {
+            self.air.push((ours, theirs));
+        }
+    }
+}
