@@ -1,6 +1,6 @@
 //! The native server of gocache: an HTTP frontend over the core, on mio and httparse.
 //!
-//! The path of a request through the files: `server` (sockets and loops) -> [`conn`] (one
+//! The path of a request through the files: `server` (sockets and loops) -> `conn` (one
 //! connection) -> `http1` (heads and bodies) -> `data` (the data plane) -> [`Engine`] (the core) ->
 //! `answer` -> `output` -> `server`. A load goes from the core to `upstream` (peers and HTTP
 //! origins) or `origin` (sources that need a thread), and back through the core to all who wait.

@@ -12,13 +12,13 @@ struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
     #[command(flatten)]
-    serve: program::Serve,
+    serve: program::Arguments,
 }
 
 #[derive(Subcommand)]
 enum Command {
     /// Serve (also what happens without a command).
-    Serve(program::Serve),
+    Serve(program::Arguments),
     /// Check a configuration file, and say what is wrong with it and where.
     Check {
         /// The file.

@@ -22,7 +22,7 @@ use crate::{
 
 /// The arguments of `serve`; the environment and flags go over the file.
 #[derive(Debug, clap::Args)]
-pub struct Serve {
+pub struct Arguments {
     /// The configuration; without one, the demonstration group `scores` is served.
     #[arg(long, env = "GOCACHE_CONFIG", value_name = "FILE")]
     config: Option<PathBuf>,
@@ -50,7 +50,7 @@ pub enum Failure {
 const RUN_TIME: u8 = 1;
 const MISUSE: u8 = 2;
 
-impl Serve {
+impl Arguments {
     /// Serves until a signal says to stop, and drains.
     ///
     /// # Errors

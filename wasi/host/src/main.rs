@@ -30,7 +30,7 @@ enum Command {
         #[arg(long, env = "GOCACHE_COMPONENT", value_name = "FILE")]
         component: PathBuf,
         #[command(flatten)]
-        serve: program::Serve,
+        serve: program::Arguments,
     },
 }
 
