@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::net::TcpListener;
+use std::process::Stdio;
 use std::time::Duration;
 
 use rusqlite::Connection;
@@ -23,6 +24,7 @@ fn the_demonstration_serves_a_database_that_anyone_can_open() {
     process.get("Jack").status(200).body("589");
     process.get("Sam").status(200).body("567");
     process.get("Ann").status(404).body("Ann not exist\n");
+    process.logs("key=Ann");
     let log = process.log();
     let loads = log.lines().filter(|line| line.contains("load") && line.contains("key=Tom"));
     assert_eq!(loads.count(), 1, "one load, and none for the second request:\n{log}");
@@ -42,7 +44,7 @@ fn a_database_in_trouble_costs_its_own_keys_only() {
     let file = directory.path().join("scores.db");
     let process = Process::start(directory.path(), Some(DATABASE));
     process.get("Tom").status(502).one_line();
-    assert!(process.log().contains("unable to open database file"), "{}", process.log());
+    process.logs("unable to open database file");
 
     let database = Connection::open(&file).expect("the directory is writable");
     let table =
@@ -53,13 +55,13 @@ fn a_database_in_trouble_costs_its_own_keys_only() {
     database.execute_batch("BEGIN EXCLUSIVE").expect("nobody writes to it");
     process.get("Jack").status(502);
     process.get("Tom").status(200).body("630");
-    assert!(process.log().contains("database is locked"), "{}", process.log());
+    process.logs("database is locked");
     drop(database);
 
     fs::write(&file, [7; 4096]).expect("writable");
     process.get("Jack").status(502);
     process.get("Tom").status(200).body("630");
-    assert!(process.log().contains("file is not a database"), "{}", process.log());
+    process.logs("file is not a database");
 }
 
 #[test]
@@ -156,6 +158,51 @@ fn a_second_signal_ends_at_once() {
     assert_eq!(process.has_ended(), None, "a client still waits");
     process.signal(Signal::INT);
     assert_eq!(process.wait().code(), Some(1));
+}
+
+#[test]
+fn a_log_that_nobody_reads_stops_nothing() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let mut process = Process::start_with(directory.path(), None, Stdio::piped());
+    let mut client = Client::connect(process.addr);
+    // Each is a miss with its line in the log, together far more than a pipe holds.
+    for number in 0..500 {
+        client.get(&format!("{number}-{}", "k".repeat(1_500))).status(404);
+    }
+    client.get("Tom").status(200).body("630");
+    drop(client);
+    process.signal(Signal::TERM);
+    assert_eq!(process.wait().code(), Some(0));
+}
+
+#[test]
+fn loads_of_a_loop_whose_clients_have_gone_still_reach_the_others() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let origin = Origin::start();
+    // So many loops that the two clients hardly ever share one.
+    let config = format!(
+        "loops = 16\n[origins.api]\nkind = \"http\"\nurl = \"{}\"\n\
+         [groups.scores]\norigin = \"api\"\nbudget = \"1 MiB\"\n",
+        origin.url()
+    );
+    let mut process = Process::start(directory.path(), Some(&config));
+    let gate = origin.gate();
+    origin.set("slow", Reply::Held(gate.clone(), Box::new(Reply::value("at last"))));
+    let mut leader = Client::connect(process.addr);
+    leader.send(get("slow"));
+    origin.await_loads("slow", 1);
+    let mut waiter = Client::connect(process.addr);
+    waiter.send(get("slow"));
+    crate::harness::eventually("it waits", || process.metric("gocache_waits_total") == 1.0);
+    drop(leader);
+    process.signal(Signal::TERM);
+    crate::harness::eventually("it is not ready any more", || process.ops("/readyz").status == 503);
+    // Time for a loop to end that takes itself for done.
+    std::thread::sleep(Duration::from_millis(100));
+    gate.open();
+    waiter.answer().status(200).body("at last");
+    assert_eq!(origin.loads_of("slow"), 1);
+    assert_eq!(process.wait().code(), Some(0));
 }
 
 #[test]

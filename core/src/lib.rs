@@ -55,8 +55,9 @@ mod flight;
 mod lru;
 
 mod ring;
-mod route;
 mod status;
+
+mod route;
 
 mod value;
 

@@ -129,6 +129,15 @@ impl Answer {
         }
     }
 
+    /// Bytes that it holds beyond a value, which the cache holds anyway.
+    pub(crate) fn weight(&self) -> usize {
+        let text = match self {
+            Self::Text(text) => text.body.len(),
+            Self::Value { .. } | Self::Continue => 0,
+        };
+        size_of::<Self>() + text
+    }
+
     pub(crate) fn body_error(error: BodyError, limit: u64) -> Self {
         match error {
             BodyError::Malformed => Self::line(Status::BadRequest, "the chunked body is malformed"),
@@ -209,6 +218,13 @@ pub(crate) struct Pending {
 }
 
 impl Pending {
+    /// Bytes that it holds.
+    pub(crate) fn weight(&self) -> usize {
+        size_of::<Self>()
+            + self.key.len()
+            + self.if_none_match.as_ref().map_or(0, |tags| tags.len())
+    }
+
     pub(crate) fn settle(&self, result: Result<Found, Error>) -> Answer {
         match result {
             Ok(found) => {

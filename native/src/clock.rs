@@ -1,6 +1,6 @@
 //! One look at the system's clocks for each turn of a loop.
 
-use std::time::{Duration, Instant as SystemInstant, SystemTime};
+use std::time::{Duration, Instant as SystemInstant, SystemTime, UNIX_EPOCH};
 
 use gocache_core::Instant;
 
@@ -59,7 +59,10 @@ impl Clock {
 }
 
 fn render_date() -> [u8; DATE_LEN] {
-    let text = httpdate::fmt_http_date(SystemTime::now());
-    // The format has one length for the years 0 to 9999; httpdate refuses others itself.
+    /// The last second of the year 9999. The format has no later one, and httpdate panics there.
+    const LAST: Duration = Duration::from_secs(253_402_300_799);
+    // A clock before 1970 counts as 1970.
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().min(LAST);
+    let text = httpdate::fmt_http_date(UNIX_EPOCH + since);
     text.as_bytes().try_into().unwrap_or(*b"Thu, 01 Jan 1970 00:00:00 GMT")
 }

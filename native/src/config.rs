@@ -97,6 +97,8 @@ pub struct SqliteConfig {
     pub workers: usize,
     /// How long to wait for a lock on the database.
     pub busy_timeout: Duration,
+    /// Bytes of a value at the most.
+    pub value_bytes: usize,
 }
 
 /// A server that is asked over HTTP, and under which path.

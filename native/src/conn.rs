@@ -12,22 +12,12 @@ use std::{io::IoSlice, mem, time::Duration};
 use gocache_core::{Error, Found, Instant, Status};
 
 use crate::{
-    answer::{Answer, Form, Pending, Turn},
+    answer::{Answer, Form, Turn},
     http1::{Body, BodyError, Decoder, Head, Method, Persist, Request},
     output::{MAX_SLICES, Output},
     owed::{Due, Owed},
+    plane::{Plane, Reply},
 };
-
-/// What answers requests: the data plane or the operations plane.
-pub(crate) trait Plane {
-    fn ask(&mut self, request: &Request<'_>, turn: &Turn<'_>) -> Reply;
-}
-
-/// The answer to a request, or the promise of one.
-pub(crate) enum Reply {
-    Now(Answer),
-    Later(Pending),
-}
 
 /// Bytes of output beyond which no more requests are taken up: who does not read is not served.
 const OUTPUT_FULL: usize = 64 << 10;
@@ -44,8 +34,10 @@ pub(crate) struct Conn {
     /// Answers that cannot be sent yet, for they or one before them wait for a load.
     owed: Owed,
     output: Output,
-    /// When the present phase began, or when output last moved.
+    /// When the present phase began.
     since: Instant,
+    /// When output last moved, or began to wait.
+    moved: Instant,
     /// There is input to take up as soon as there is less to do.
     paused: bool,
     /// The client has sent its last byte.
@@ -87,6 +79,7 @@ impl Conn {
             owed: Owed::default(),
             output: Output::default(),
             since: now,
+            moved: now,
             paused: false,
             ended: false,
         }
@@ -95,7 +88,7 @@ impl Conn {
     /// A connection that is refused: it gets one answer and is closed.
     pub(crate) fn refused(answer: Answer, turn: &Turn<'_>) -> Self {
         let mut conn = Self::new(turn.clock.now());
-        conn.close_with(answer, turn);
+        conn.close_with(answer, false, turn);
         conn
     }
 
@@ -186,7 +179,11 @@ impl Conn {
     /// Takes note that bytes were sent.
     pub(crate) fn sent(&mut self, count: usize, now: Instant) {
         self.output.advance(count);
-        self.since = now;
+        self.moved = now;
+        // To be idle is to have been idle since the last answer was out.
+        if matches!(self.phase, Phase::Idle) {
+            self.since = now;
+        }
     }
 
     /// Lends the connection a buffer to write to, if it has none in use. An idle connection holds
@@ -209,16 +206,16 @@ impl Conn {
     /// counts and none of ours.
     pub(crate) fn deadline(&self, turn: &Turn<'_>) -> Option<Instant> {
         let deadlines = &turn.config.deadlines;
-        let patience = match self.phase {
-            _ if self.has_output() => deadlines.write,
-            Phase::Lingering => LINGER,
-            Phase::Body { .. } => deadlines.body,
-            Phase::Idle if self.owed.is_empty() => deadlines.idle,
-            Phase::Head if self.owed.is_empty() => deadlines.head,
+        let (since, patience) = match self.phase {
+            _ if self.has_output() => (self.moved, deadlines.write),
+            Phase::Lingering => (self.since, LINGER),
+            Phase::Body { .. } => (self.since, deadlines.body),
+            Phase::Idle if self.owed.is_empty() => (self.since, deadlines.idle),
+            Phase::Head if self.owed.is_empty() => (self.since, deadlines.head),
             Phase::Idle | Phase::Head | Phase::Closed => return None,
         };
         // The clock counts whole milliseconds, and `since` lay somewhere inside one.
-        Some(self.since.after(patience + Duration::from_millis(1)))
+        Some(since.after(patience.saturating_add(Duration::from_millis(1))))
     }
 
     /// The deadline has passed. Says whether the connection is to be dropped at once.
@@ -227,7 +224,7 @@ impl Conn {
             return true;
         }
         let text = "the request did not arrive in time";
-        self.close_with(Answer::line(Status::RequestTimeout, text), turn);
+        self.close_with(Answer::line(Status::RequestTimeout, text), false, turn);
         false
     }
 
@@ -236,7 +233,8 @@ impl Conn {
     }
 
     fn is_full(&self, turn: &Turn<'_>) -> bool {
-        self.output.len() >= OUTPUT_FULL || self.owed.len() >= turn.config.limits.pipeline
+        self.output.len() + self.owed.weight() >= OUTPUT_FULL
+            || self.owed.len() >= turn.config.limits.pipeline
     }
 
     /// A head is parsed anew only when a line has ended or a limit is passed: else one that comes
@@ -278,6 +276,8 @@ impl Conn {
     /// Takes one head, if it is whole.
     fn head(&mut self, bytes: &mut [u8], plane: &mut impl Plane, turn: &Turn<'_>) -> Option<usize> {
         match Head::parse(bytes, &turn.config.limits.head) {
+            // Empty lines between requests (RFC 9112, 2.2) begin no head.
+            Head::Partial if bytes.chunks(2).all(|two| two == b"\r\n") => Some(bytes.len()),
             Head::Partial => {
                 // One deadline for the whole head: later bytes of it do not move `since`.
                 if matches!(self.phase, Phase::Idle) {
@@ -291,7 +291,7 @@ impl Conn {
                 Some(0)
             }
             Head::Broken(reject) => {
-                self.close_with(reject.into(), turn);
+                self.close_with(reject.into(), is_head(bytes), turn);
                 Some(bytes.len())
             }
             Head::Complete(request, used) => {
@@ -299,23 +299,22 @@ impl Conn {
                 self.since = turn.clock.now();
                 match request.body {
                     Body::Empty | Body::Length(0) => self.answer(&request, plane, turn),
-                    body => {
-                        let expects_continue = request.expects_continue;
-                        self.begin_body(&bytes[..used], body, expects_continue, turn);
-                    }
+                    _ => self.begin_body(&bytes[..used], &request, turn),
                 }
                 Some(used)
             }
         }
     }
 
-    fn begin_body(&mut self, head: &[u8], body: Body, expects_continue: bool, turn: &Turn<'_>) {
+    fn begin_body(&mut self, head: &[u8], request: &Request<'_>, turn: &Turn<'_>) {
         let limit = turn.config.limits.body_bytes;
-        if matches!(body, Body::Length(length) if length > limit) {
-            return self.close_with(Answer::body_error(BodyError::TooLarge, limit), turn);
+        if matches!(request.body, Body::Length(length) if length > limit) {
+            let answer = Answer::body_error(BodyError::TooLarge, limit);
+            return self.close_with(answer, request.method == Method::Head, turn);
         }
-        self.phase = Phase::Body { head: head.to_vec(), decoder: Decoder::new(body, limit) };
-        if expects_continue {
+        self.phase =
+            Phase::Body { head: head.to_vec(), decoder: Decoder::new(request.body, limit) };
+        if request.expects_continue {
             self.owe(Form::whole(Persist::Keep), Due::Ready(Answer::Continue), turn);
         }
     }
@@ -323,11 +322,12 @@ impl Conn {
     /// Reads past a part of a body, and answers the request when it is whole.
     fn body(&mut self, bytes: &[u8], plane: &mut impl Plane, turn: &Turn<'_>) -> usize {
         let limit = turn.config.limits.body_bytes;
-        let Phase::Body { decoder, .. } = &mut self.phase else { return 0 };
+        let Phase::Body { head, decoder } = &mut self.phase else { return 0 };
         let used = match decoder.step(bytes) {
             Ok(step) => step.used,
             Err(error) => {
-                self.close_with(Answer::body_error(error, limit), turn);
+                let head_only = is_head(head);
+                self.close_with(Answer::body_error(error, limit), head_only, turn);
                 return bytes.len();
             }
         };
@@ -356,9 +356,10 @@ impl Conn {
     }
 
     /// Answers something that is no request, after which nothing can be told apart any more.
-    fn close_with(&mut self, answer: Answer, turn: &Turn<'_>) {
+    fn close_with(&mut self, answer: Answer, head_only: bool, turn: &Turn<'_>) {
         self.phase = Phase::Closed;
-        self.owe(Form::whole(Persist::Close), Due::Ready(answer), turn);
+        let form = Form { head_only, persist: Persist::Close };
+        self.owe(form, Due::Ready(answer), turn);
     }
 
     fn owe(&mut self, form: Form, due: Due, turn: &Turn<'_>) {
@@ -378,7 +379,7 @@ impl Conn {
 
     fn send(&mut self, mut form: Form, answer: Answer, turn: &Turn<'_>) {
         if self.output.is_empty() {
-            self.since = turn.clock.now();
+            self.moved = turn.clock.now();
         }
         let is_last = self.owed.is_empty() && matches!(self.phase, Phase::Idle | Phase::Head);
         if turn.draining && is_last {
@@ -387,4 +388,9 @@ impl Conn {
         }
         answer.write(&mut self.output, turn, form);
     }
+}
+
+/// Whether a head is that of a HEAD request, whatever else is wrong with it.
+fn is_head(head: &[u8]) -> bool {
+    head.trim_ascii_start().starts_with(b"HEAD ")
 }

@@ -5,9 +5,9 @@ use subtle::ConstantTimeEq;
 
 use crate::{
     answer::{Answer, CacheStatus, Pending, Turn},
-    conn::{Plane, Reply},
     engine::Engine,
     http1::{Method, Request},
+    plane::{Plane, Reply},
 };
 
 /// Who waits: the loop, the connection on it, and the request among all that the loop has seen.

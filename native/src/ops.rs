@@ -12,9 +12,9 @@ use prometheus_client::{
 
 use crate::{
     answer::{Answer, TEXT_PLAIN, Text, Turn},
-    conn::{Plane, Reply},
     engine::Engine,
     http1::{Method, Request},
+    plane::{Plane, Reply},
 };
 
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";

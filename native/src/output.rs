@@ -8,6 +8,9 @@ use gocache_core::Value;
 /// costs more than the copy, above it the copy does.
 const INLINE: usize = 1 << 10;
 
+/// Sent bytes that may stand before unsent ones.
+const COMPACT: usize = 64 << 10;
+
 /// Slices handed to one `writev`.
 pub(crate) const MAX_SLICES: usize = 64;
 
@@ -108,6 +111,19 @@ impl Output {
         if self.parts.is_empty() {
             self.bytes.clear();
             self.sent_bytes = 0;
+        } else if self.sent_bytes >= COMPACT {
+            self.compact();
+        }
+    }
+
+    /// Lets go of bytes that are sent. Without it the buffer of a client that always leaves some
+    /// unsent would grow by everything it ever got.
+    fn compact(&mut self) {
+        self.bytes.drain(..self.sent_bytes);
+        self.sent_bytes = 0;
+        if let Some(Part::Bytes(len)) = self.parts.front_mut() {
+            *len -= self.sent;
+            self.sent = 0;
         }
     }
 
@@ -153,5 +169,26 @@ mod tests {
             assert_eq!(sent, expected);
             assert!(output.parts.is_empty() && output.bytes.is_empty());
         }
+    }
+
+    #[test]
+    fn sent_bytes_are_let_go_though_some_stay_unsent() {
+        let mut output = Output::default();
+        let mut sent = 0_usize;
+        for round in 0..2_000_u32 {
+            output.write(|bytes| bytes.extend_from_slice(&round.to_be_bytes().repeat(100)));
+            if round == 1_000 {
+                output.push(Value::from([7; INLINE + 1].as_slice()));
+            }
+            let step = output.len().saturating_sub(150);
+            output.advance(step);
+            sent += step;
+            assert!(output.bytes.len() < COMPACT + 1_000, "{} bytes kept", output.bytes.len());
+        }
+        let mut slices = [IoSlice::new(&[]); MAX_SLICES];
+        let count = output.slices(&mut slices);
+        let rest: Vec<u8> = slices[..count].iter().flat_map(|s| s.iter().copied()).collect();
+        assert_eq!(sent + rest.len(), 2_000 * 400 + INLINE + 1);
+        assert!(rest.ends_with(&1_999_u32.to_be_bytes()));
     }
 }

@@ -13,30 +13,51 @@ pub(crate) enum Due {
     Waiting(Pending),
 }
 
+impl Due {
+    /// Bytes that are held for it, beyond the value that the cache holds anyway.
+    fn weight(&self) -> usize {
+        match self {
+            Self::Ready(answer) => answer.weight(),
+            Self::Waiting(pending) => pending.weight(),
+        }
+    }
+}
+
 /// The queue of what is owed. Without a buffer as long as it is empty.
 #[derive(Debug, Default)]
-pub(crate) struct Owed(VecDeque<(Form, Due)>);
+pub(crate) struct Owed {
+    queue: VecDeque<(Form, Due)>,
+    weight: usize,
+}
 
 impl Owed {
     pub(crate) fn len(&self) -> usize {
-        self.0.len()
+        self.queue.len()
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.queue.is_empty()
+    }
+
+    /// Bytes that are held for all of it.
+    pub(crate) fn weight(&self) -> usize {
+        self.weight
     }
 
     pub(crate) fn push(&mut self, form: Form, due: Due) {
-        self.0.push_back((form, due));
+        self.weight += due.weight();
+        self.queue.push_back((form, due));
     }
 
     /// Makes an answer of the outcome of a load, if one still waits for it.
     pub(crate) fn settle(&mut self, serial: u32, result: Result<Found, Error>) {
-        for (_, due) in &mut self.0 {
+        for (_, due) in &mut self.queue {
             if let Due::Waiting(pending) = due
                 && pending.serial == serial
             {
-                *due = Due::Ready(pending.settle(result));
+                let ready = Due::Ready(pending.settle(result));
+                self.weight = self.weight - due.weight() + ready.weight();
+                *due = ready;
                 return;
             }
         }
@@ -44,16 +65,17 @@ impl Owed {
 
     /// Takes the next answer, if it is its turn.
     pub(crate) fn pop(&mut self) -> Option<(Form, Answer)> {
-        if !matches!(self.0.front(), Some((_, Due::Ready(_)))) {
+        if !matches!(self.queue.front(), Some((_, Due::Ready(_)))) {
             return None;
         }
-        let next = self.0.pop_front();
-        if self.0.is_empty() {
-            self.0 = VecDeque::new();
+        let (form, due) = self.queue.pop_front()?;
+        self.weight -= due.weight();
+        if self.queue.is_empty() {
+            self.queue = VecDeque::new();
         }
-        match next {
-            Some((form, Due::Ready(answer))) => Some((form, answer)),
-            _ => None,
+        match due {
+            Due::Ready(answer) => Some((form, answer)),
+            Due::Waiting(_) => None,
         }
     }
 }

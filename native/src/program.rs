@@ -9,6 +9,7 @@ use std::{
     sync::{Arc, atomic::AtomicBool},
 };
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use signal_hook::{
     consts::{SIGINT, SIGTERM},
     flag,
@@ -58,29 +59,55 @@ impl Arguments {
     pub fn run(self, start: impl FnOnce(Config) -> Result<Server, Failure>) -> Result<(), Failure> {
         let Self { config: file, listen, ops_listen, data_dir } = self;
         let overrides = Overrides { listen, ops_listen, data_dir };
-        let config = match &file {
+        let mut config = match &file {
             Some(file) => Config::from_file(file, overrides),
             None => Config::demonstration(overrides),
         }?;
-        crate::log::init(&config.log).map_err(Failure::Misuse)?;
+        let _log = crate::log::init(&config.log);
         if file.is_none() {
             crate::origin::create_demonstration(&config).map_err(Failure::RunTime)?;
         }
         // Before the server starts: a signal that comes at once drains too.
         let mut signals = signals().map_err(|error| Failure::RunTime(error.to_string()))?;
+        config.limits.connections = connections(config.limits.connections);
         let groups: Vec<String> = config.groups.iter().map(|group| group.name.clone()).collect();
         let (base, loops) = (config.base.clone(), config.loops);
         let server = start(config)?;
         let (addr, ops_addr) = (server.addr(), server.ops_addr());
         tracing::info!(?groups, loops, "serving http://{addr}{base}GROUP/KEY");
         tracing::info!("operations: http://{ops_addr}/metrics, /healthz and /readyz");
+        let handle = signals.handle();
+        server.on_failure(move || handle.close());
         if let Some(signal) = signals.forever().next() {
             tracing::info!(signal, "draining; a second signal ends at once");
         }
+        let has_failed = server.has_failed();
         server.drain();
         tracing::info!("drained");
-        Ok(())
+        match has_failed {
+            true => Err(Failure::RunTime("an event loop failed; see the log".to_owned())),
+            false => Ok(()),
+        }
     }
+}
+
+/// Descriptors that are kept for everything but clients: listeners, loads, databases, the log.
+const RESERVE: u64 = 128;
+
+/// Raises the limit of descriptors as far as the system lets us, and says how many connections of
+/// clients fit under it.
+fn connections(wanted: usize) -> usize {
+    let limit = getrlimit(Resource::Nofile);
+    // Where it cannot be raised, the old one holds.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
+    let Some(descriptors) = getrlimit(Resource::Nofile).current else { return wanted };
+    // As many loads may be in the air as there are clients.
+    let most =
+        usize::try_from(descriptors.saturating_sub(RESERVE) / 2).unwrap_or(usize::MAX).max(1);
+    if most < wanted {
+        tracing::info!("{most} connections at the most: the limit of descriptors is {descriptors}");
+    }
+    wanted.min(most)
 }
 
 /// The signals that say to stop. A second one does not wait for the drain.

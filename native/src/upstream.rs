@@ -7,11 +7,13 @@ use gocache_core::{Fetch, Instant, Load, LoadError, Value, encode};
 
 use crate::{
     config::Target,
-    http1::{BodyError, Decoder, PEER_FIELD, Response, ResponseHead},
+    http1::{Body, BodyError, Decoder, PEER_FIELD, Response, ResponseHead},
 };
 
 /// Longest head of a response.
 const MAX_HEAD: usize = 32 << 10;
+
+const TOO_LONG: &str = "the value is longer than value_bytes allows";
 
 /// Who is asked. Their answers mean different things.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +43,8 @@ pub(crate) struct Outcome {
     pub(crate) result: Result<Load, LoadError>,
     /// The connection can carry another exchange.
     pub(crate) reusable: bool,
+    /// Whoever was asked answered, if only to say that it cannot help.
+    pub(crate) alive: bool,
     /// For the log, where it went wrong.
     pub(crate) cause: &'static str,
 }
@@ -98,6 +102,11 @@ impl Exchange {
             }
             Response::Partial => None,
             Response::Broken => Some(self.failed("its answer is no HTTP")),
+            Response::Complete(ResponseHead { body: Body::Length(length), .. }, _)
+                if length > self.max_value as u64 =>
+            {
+                Some(self.failed(TOO_LONG))
+            }
             Response::Complete(head, used) => {
                 let decoder = Decoder::new(head.body, self.max_value as u64);
                 self.body = Some((head, decoder));
@@ -121,7 +130,7 @@ impl Exchange {
             Kind::Origin => LoadError::Failed,
             Kind::Peer => LoadError::PeerDown,
         };
-        Outcome { result: Err(error), reusable: false, cause }
+        Outcome { result: Err(error), reusable: false, alive: false, cause }
     }
 
     pub(crate) fn timed_out(&self) -> Outcome {
@@ -129,7 +138,8 @@ impl Exchange {
             Kind::Origin => LoadError::TimedOut,
             Kind::Peer => LoadError::PeerDown,
         };
-        Outcome { result: Err(error), reusable: false, cause: "it did not answer in time" }
+        let cause = "it did not answer in time";
+        Outcome { result: Err(error), reusable: false, alive: false, cause }
     }
 
     fn receive_body(&mut self, mut bytes: &[u8]) -> Option<Outcome> {
@@ -147,7 +157,7 @@ impl Exchange {
             let step = match decoder.step(bytes) {
                 Ok(step) => step,
                 Err(BodyError::TooLarge) => {
-                    return Some(self.failed("the value is longer than value_bytes allows"));
+                    return Some(self.failed(TOO_LONG));
                 }
                 Err(BodyError::Malformed | BodyError::Overhead) => {
                     return Some(self.failed("the chunks of its answer are malformed"));
@@ -164,11 +174,14 @@ impl Exchange {
     fn complete(&self, head: &ResponseHead, reusable: bool) -> Outcome {
         let (result, cause) = match (self.kind, head.status) {
             (_, 200) if head.is_encoded => {
-                return Outcome { reusable, ..self.failed("its answer has a Content-Encoding") };
+                let outcome = self.failed("its answer has a Content-Encoding");
+                return Outcome { reusable, alive: true, ..outcome };
             }
             (_, 200) => {
                 let value = Value::from(self.value.as_slice());
-                (Ok(Load { value, age: Duration::from_secs(head.age) }), "")
+                // What comes from the origin is new to us, however long another cache had it.
+                let age = if self.kind == Kind::Peer { head.age } else { 0 };
+                (Ok(Load { value, age: Duration::from_secs(age) }), "")
             }
             (Kind::Origin, 404) => (Err(LoadError::NotFound), ""),
             (Kind::Origin, _) => (Err(LoadError::Failed), "its answer is neither 200 nor 404"),
@@ -179,7 +192,7 @@ impl Exchange {
             (Kind::Peer, 504) => (Err(LoadError::TimedOut), "the origin was too late for it"),
             (Kind::Peer, _) => (Err(LoadError::PeerDown), "it cannot serve the key"),
         };
-        Outcome { result, reusable, cause }
+        Outcome { result, reusable, alive: true, cause }
     }
 }
 

@@ -109,6 +109,11 @@ impl Process {
         fs::read_to_string(&self.log).expect("the log is there")
     }
 
+    /// The log has this in it, soon: it is written by a thread of its own.
+    pub(crate) fn logs(&self, text: &str) {
+        eventually(&format!("the log says {text:?}"), || self.log().contains(text));
+    }
+
     pub(crate) fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).expect("the process is ours");
     }

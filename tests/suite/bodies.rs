@@ -1,7 +1,7 @@
 //! No request here needs a body, but any may have one: it is read past or ends the connection,
 //! never taken for a request.
 
-use crate::harness::{Answer, Client, Frontend, Reply, Setup, Site, get};
+use crate::harness::{Answer, Asked, Client, Frontend, Reply, Setup, Site, get};
 
 promises! {
     a_body_by_length_is_skipped,
@@ -9,6 +9,7 @@ promises! {
     a_body_that_does_not_come_is_an_end,
     expect_is_answered_at_once,
     expect_is_ignored_in_http_1_0,
+    a_refusal_of_head_has_no_body,
     a_refusal_arrives_although_the_client_keeps_sending,
 }
 
@@ -156,6 +157,21 @@ fn expect_is_ignored_in_http_1_0<F: Frontend>() {
 /// Bytes that arrive at a closed socket are answered with a reset, on which the client's system may
 /// drop the answer unread. So the server has to stay and read a while; all is sent here before the
 /// first byte is read.
+/// RFC 9110, 9.3.2: whatever the answer to HEAD is, it has no content.
+fn a_refusal_of_head_has_no_body<F: Frontend>() {
+    let site = Setup::new().limit("body_bytes", 10).start::<F>();
+    for (fields, status) in [
+        ("Content-Length: 11\r\n", 413),
+        ("Content-Length: a\r\n", 400),
+        ("Transfer-Encoding: chunked\r\n\r\nx", 400),
+    ] {
+        let mut client = site.connect();
+        let request = format!("HEAD /_gocache/scores/hot HTTP/1.1\r\nHost: a\r\n{fields}\r\n");
+        client.send(request).answer_to(Asked::Head).status(status);
+        client.end();
+    }
+}
+
 fn a_refusal_arrives_although_the_client_keeps_sending<F: Frontend>() {
     let site = Setup::new().limit("body_bytes", 1000).limit("head_bytes", 9000).start::<F>();
     let piece = vec![b'x'; 16 * 1024];

@@ -3,7 +3,9 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::harness::{Asked, Client, Frontend, PATIENCE, Reply, Setup, Site, eventually, get};
+use crate::harness::{
+    Asked, Client, Frontend, PATIENCE, Reply, Setup, Site, eventually, get, head,
+};
 
 promises! {
     a_slow_head_is_cut,
@@ -13,6 +15,7 @@ promises! {
     a_slow_body_is_cut,
     a_client_that_does_not_read_is_cut,
     a_client_that_does_not_read_its_pipeline_is_cut,
+    a_client_that_asks_on_without_reading_is_cut,
     a_client_that_reads_slowly_is_served,
     a_client_that_waits_for_its_load_is_not_idle,
 }
@@ -163,6 +166,18 @@ fn a_client_that_does_not_read_its_pipeline_is_cut<F: Frontend>() {
     let begin = Instant::now();
     client.send(get("some").repeat(240));
     is_cut_unread(&site, begin, &mut client, 240 * 100 * 1024);
+}
+
+fn a_client_that_asks_on_without_reading_is_cut<F: Frontend>() {
+    let (site, _) = large_site::<F>(Setup::new().limit("connections", 1), DEADLINE_TEXT);
+    let mut client = site.connect();
+    client.send(get("large"));
+    site.origin.await_loads("large", 1);
+    let begin = Instant::now();
+    while client.offer(head("hot")) {
+        assert!(begin.elapsed() < DEADLINE + LATE, "still served");
+        thread::sleep(DEADLINE / 10);
+    }
 }
 
 /// The deadline is on progress, not on the whole: this takes several times as long.

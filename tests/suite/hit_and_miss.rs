@@ -16,6 +16,7 @@ promises! {
     the_etag_is_strong_and_depends_on_the_bytes_alone,
     cache_status_tells_hit_from_miss,
     a_group_with_a_lifetime_tells_the_age,
+    an_age_that_the_origin_tells_is_not_ours,
     a_value_over_its_lifetime_is_loaded_again,
     head_has_the_fields_of_get,
     if_none_match_is_answered_without_the_body,
@@ -128,6 +129,19 @@ fn a_group_with_a_lifetime_tells_the_age<F: Frontend>() {
     let last = age();
     assert!((1..=most).contains(&last), "an age of {last} s after less than {most} s");
     assert_eq!(site.origin.loads_of("hot"), 1, "loads within the lifetime");
+}
+
+/// What comes from the origin is new, however long a cache before it had it: else the answers of a
+/// load and of the hits after it would disagree.
+fn an_age_that_the_origin_tells_is_not_ours<F: Frontend>() {
+    let site = Setup::new().group("lifetime", "60s").start::<F>();
+    let aged = "HTTP/1.1 200 OK\r\nAge: 500\r\nContent-Length: 3\r\n\r\n630";
+    site.origin.set("Tom", Reply::RawKept(aged.into()));
+    for _ in 0..2 {
+        let answer = site.get("Tom");
+        let age: u64 = answer.status(200).need("Age").parse().expect("a number");
+        assert!(age < 60, "an age of {age} seconds");
+    }
 }
 
 fn a_value_over_its_lifetime_is_loaded_again<F: Frontend>() {

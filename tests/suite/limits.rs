@@ -11,6 +11,8 @@ promises! {
     header_fields_over_the_limit_are_told_the_limit,
     a_body_over_its_limit_is_too_large,
     connections_over_the_limit_are_asked_to_come_back,
+    operators_take_no_place_of_clients,
+    what_waits_is_bounded_in_bytes,
     loads_over_the_limit_are_asked_to_come_back,
     waiters_over_the_limit_are_asked_to_come_back,
 }
@@ -134,6 +136,45 @@ fn connections_over_the_limit_are_asked_to_come_back<F: Frontend>() {
         client.offer(get("hot"));
         matches!(client.next_answer(Asked::Get), Ok(Some(answer)) if answer.status == 200)
     });
+}
+
+fn operators_take_no_place_of_clients<F: Frontend>() {
+    let site = Setup::new().limit("connections", 2).start::<F>();
+    let operators: Vec<Client> = (0..8).map(|_| site.connect_ops()).collect();
+    site.get("hot").status(200);
+    let clients = [site.connect(), site.connect()];
+    let page = "GET /healthz HTTP/1.1\r\nHost: gocache\r\n\r\n";
+    site.connect_ops().send(page).answer().status(200);
+    drop((operators, clients));
+}
+
+/// Requests that wait are not taken up without end: here each of them brings 20 KiB along.
+fn what_waits_is_bounded_in_bytes<F: Frontend>() {
+    let site = Setup::new().loops(1).start::<F>();
+    let gate = site.origin.gate();
+    let late = Reply::value("630");
+    for number in 0..20 {
+        site.origin.set(format!("key-{number}"), Reply::Held(gate.clone(), Box::new(late.clone())));
+    }
+    let mut client = site.connect();
+    let tags = format!("\"{}\"", "t".repeat(20 << 10));
+    for number in 0..20 {
+        let request = format!(
+            "GET /_gocache/scores/key-{number} HTTP/1.1\r\nHost: a\r\nIf-None-Match: {tags}\r\n\r\n"
+        );
+        client.send(request);
+    }
+    site.origin.await_loads("key-0", 1);
+    // Another client is served meanwhile, so the loop has read what it wants to read.
+    for _ in 0..20 {
+        site.get("hot").status(200);
+    }
+    let taken = site.origin.loads();
+    assert!((2..10).contains(&taken), "{taken} of 20 requests of 20 KiB were taken up");
+    gate.open();
+    for _ in 0..20 {
+        client.answer().status(200).body("630");
+    }
 }
 
 fn loads_over_the_limit_are_asked_to_come_back<F: Frontend>() {

@@ -20,9 +20,10 @@ impl Config {
         })?;
         let data_dir = overrides.data_dir.unwrap_or(raw.data_dir);
         let limits = limits(source, &raw.limits)?;
-        let deadlines = deadlines(&raw.deadlines);
+        let deadlines = deadlines(source, &raw.deadlines)?;
         let origins = raw.origins.into_iter();
-        let origins = origins.map(|(name, raw)| origin(source, name, raw, &data_dir, &deadlines));
+        let origins =
+            origins.map(|(name, raw)| origin(source, name, raw, &data_dir, (&limits, &deadlines)));
         let origins = origins.collect::<Result<Vec<_>, _>>()?;
         let groups = raw.groups.into_iter();
         let groups = groups.map(|(name, raw)| group(source, name, raw, &origins));
@@ -36,7 +37,7 @@ impl Config {
             ops_listen_set,
             data_dir,
             loops: loops(source, raw.loops)?,
-            log: raw.log,
+            log: log(source, raw.log)?,
             base: base(source, raw.base)?,
             groups: groups.collect::<Result<_, _>>()?,
             origins,
@@ -76,6 +77,14 @@ fn listen_on(
     }
 }
 
+fn log(source: &Source<'_>, raw: Option<Spanned<String>>) -> Result<String, ConfigError> {
+    let Some(raw) = raw else { return Ok("info".to_owned()) };
+    match crate::log::check(raw.get_ref()) {
+        Ok(()) => Ok(raw.into_inner()),
+        Err(why) => Err(source.at(&raw, format!("log is a level such as \"info\": {why}"))),
+    }
+}
+
 /// More loops than this are a typing error. (Beyond it the addresses of waiters would end.)
 const MAX_LOOPS: usize = crate::data::MAX_LANES / 2;
 
@@ -98,13 +107,17 @@ fn base(source: &Source<'_>, raw: Option<Spanned<String>>) -> Result<String, Con
 }
 
 fn limits(source: &Source<'_>, raw: &raw::Limits) -> Result<Limits, ConfigError> {
-    let bytes = |raw: Option<Size>, default: usize| raw.map_or(default, |Size(bytes)| bytes);
     let count = |raw: &Option<Spanned<usize>>, default: usize, most: usize| match raw {
         None => Ok(default),
         Some(count) if (1..=most).contains(count.get_ref()) => Ok(*count.get_ref()),
         Some(count) => Err(source.at(count, format!("this is a number from 1 to {most}"))),
     };
-    let head_bytes = bytes(raw.head_bytes, 32 << 10);
+    let bytes = |raw: &Option<Spanned<Size>>, default: usize, least: usize, most: usize| match raw {
+        None => Ok(default),
+        Some(size) if (least..=most).contains(&size.get_ref().0) => Ok(size.get_ref().0),
+        Some(size) => Err(source.at(size, format!("this is a size from {least} to {most} bytes"))),
+    };
+    let head_bytes = bytes(&raw.head_bytes, 32 << 10, 256, 1 << 20)?;
     Ok(Limits {
         connections: count(&raw.connections, 16 << 10, 1 << 20)?,
         head: HeadLimits {
@@ -112,31 +125,41 @@ fn limits(source: &Source<'_>, raw: &raw::Limits) -> Result<Limits, ConfigError>
             fields: count(&raw.head_fields, 100, crate::http1::MAX_FIELDS)?,
             // RFC 9112, 3: request-lines of 8,000 octets work; three times the longest key, for
             // one that is percent-encoded throughout.
-            target: bytes(raw.target_bytes, 25 << 10).min(head_bytes),
+            target: bytes(&raw.target_bytes, 25 << 10, 1, 1 << 20)?.min(head_bytes),
         },
-        key_bytes: bytes(raw.key_bytes, 8 << 10),
-        body_bytes: bytes(raw.body_bytes, 1 << 20) as u64,
-        value_bytes: bytes(raw.value_bytes, 64 << 20),
+        key_bytes: bytes(&raw.key_bytes, 8 << 10, 1, 1 << 20)?,
+        body_bytes: bytes(&raw.body_bytes, 1 << 20, 0, 1 << 40)? as u64,
+        value_bytes: bytes(&raw.value_bytes, 64 << 20, 0, 1 << 32)?,
         flights: count(&raw.flights, 1 << 10, 1 << 20)?,
         waiters: count(&raw.waiters, 16 << 10, 1 << 24)?,
         pipeline: count(&raw.pipeline, 128, 1 << 10)?,
     })
 }
 
-fn deadlines(raw: &raw::Deadlines) -> Deadlines {
-    let millis = |raw: Option<Period>, default: u64| {
-        raw.map_or(Duration::from_millis(default), |Period(duration)| duration)
+fn deadlines(source: &Source<'_>, raw: &raw::Deadlines) -> Result<Deadlines, ConfigError> {
+    let millis = |raw: &Option<Spanned<Period>>, default: u64| match raw {
+        None => Duration::from_millis(default),
+        Some(period) => period.get_ref().0,
     };
-    Deadlines {
-        head: millis(raw.head, 10_000),
-        body: millis(raw.body, 10_000),
-        idle: millis(raw.idle, 60_000),
-        write: millis(raw.write, 10_000),
-        drain: millis(raw.drain, 5_000),
-        load: millis(raw.load, 5_000),
-        connect: millis(raw.connect, 250),
-        peer: millis(raw.peer, 3_000),
+    let load = millis(&raw.load, 5_000);
+    let connect = millis(&raw.connect, 250);
+    // A load that a peer is too late for has time left for the origin.
+    let peer =
+        raw.peer.as_ref().map_or((load / 2).min(Duration::from_secs(3)), |it| it.get_ref().0);
+    if let Some(raw) = raw.peer.as_ref().filter(|_| peer >= load) {
+        let text = "peer is less than load, so that there is time left to ask the origin instead";
+        return Err(source.at(raw, text));
     }
+    Ok(Deadlines {
+        head: millis(&raw.head, 10_000),
+        body: millis(&raw.body, 10_000),
+        idle: millis(&raw.idle, 60_000),
+        write: millis(&raw.write, 10_000),
+        drain: millis(&raw.drain, 5_000),
+        load,
+        connect,
+        peer,
+    })
 }
 
 fn group(
@@ -173,7 +196,7 @@ fn origin(
     name: Spanned<String>,
     raw: raw::Origin,
     data_dir: &Path,
-    deadlines: &Deadlines,
+    (limits, deadlines): (&Limits, &Deadlines),
 ) -> Result<OriginConfig, ConfigError> {
     let raw::Origin { kind, database, query, workers, url } = raw;
     let missing = |key: &str| source.at(&kind, format!("this kind of origin needs the key {key}"));
@@ -192,6 +215,7 @@ fn origin(
                 // Whoever waits for a lock gives up before the load does, so that the log tells
                 // why the load failed.
                 busy_timeout: deadlines.load / 2,
+                value_bytes: limits.value_bytes,
             })
         }
         "http" => {

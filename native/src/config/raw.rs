@@ -14,8 +14,7 @@ pub(super) struct File {
     #[serde(default = "default_data_dir")]
     pub(super) data_dir: PathBuf,
     pub(super) loops: Option<Spanned<usize>>,
-    #[serde(default = "default_log")]
-    pub(super) log: String,
+    pub(super) log: Option<Spanned<String>>,
     pub(super) base: Option<Spanned<String>>,
     pub(super) origins: BTreeMap<Spanned<String>, Origin>,
     pub(super) groups: BTreeMap<Spanned<String>, Group>,
@@ -28,10 +27,6 @@ pub(super) struct File {
 
 fn default_data_dir() -> PathBuf {
     PathBuf::from("gocache-data")
-}
-
-fn default_log() -> String {
-    "info".to_owned()
 }
 
 /// Bytes, written as a number or as a text with a unit.
@@ -112,12 +107,12 @@ pub(super) struct Cluster {
 #[serde(deny_unknown_fields)]
 pub(super) struct Limits {
     pub(super) connections: Option<Spanned<usize>>,
-    pub(super) head_bytes: Option<Size>,
+    pub(super) head_bytes: Option<Spanned<Size>>,
     pub(super) head_fields: Option<Spanned<usize>>,
-    pub(super) target_bytes: Option<Size>,
-    pub(super) key_bytes: Option<Size>,
-    pub(super) body_bytes: Option<Size>,
-    pub(super) value_bytes: Option<Size>,
+    pub(super) target_bytes: Option<Spanned<Size>>,
+    pub(super) key_bytes: Option<Spanned<Size>>,
+    pub(super) body_bytes: Option<Spanned<Size>>,
+    pub(super) value_bytes: Option<Spanned<Size>>,
     pub(super) flights: Option<Spanned<usize>>,
     pub(super) waiters: Option<Spanned<usize>>,
     pub(super) pipeline: Option<Spanned<usize>>,
@@ -126,12 +121,12 @@ pub(super) struct Limits {
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Deadlines {
-    pub(super) head: Option<Period>,
-    pub(super) body: Option<Period>,
-    pub(super) idle: Option<Period>,
-    pub(super) write: Option<Period>,
-    pub(super) drain: Option<Period>,
-    pub(super) load: Option<Period>,
-    pub(super) connect: Option<Period>,
-    pub(super) peer: Option<Period>,
+    pub(super) head: Option<Spanned<Period>>,
+    pub(super) body: Option<Spanned<Period>>,
+    pub(super) idle: Option<Spanned<Period>>,
+    pub(super) write: Option<Spanned<Period>>,
+    pub(super) drain: Option<Spanned<Period>>,
+    pub(super) load: Option<Spanned<Period>>,
+    pub(super) connect: Option<Spanned<Period>>,
+    pub(super) peer: Option<Spanned<Period>>,
 }

@@ -99,6 +99,10 @@ impl<'a> Head<'a> {
                 }
             }
             Ok(_) => too_large(bytes, limits).map_or(Self::Partial, Self::Broken),
+            // What stands there may be the beginning of something else: wait for the line's end.
+            Err(httparse::Error::Version) if !bytes.contains(&b'\n') => {
+                too_large(bytes, limits).map_or(Self::Partial, Self::Broken)
+            }
             Err(httparse::Error::Version) => match newer_minor(bytes) {
                 Some(at) => Self::NewerMinor(skipped + at),
                 None => Self::Broken(wrong_version(bytes)),
@@ -303,6 +307,9 @@ mod tests {
     #[test]
     fn a_newer_minor_version_is_pointed_at() {
         let mut bytes = b"GET / HTTP/1.7\r\nHost:\r\n\r\n".to_vec();
+        for end in 0.."GET / HTTP/1.7\r\n".len() {
+            assert_eq!(status(&bytes[..end]), 0, "{}", bytes[..end].escape_ascii());
+        }
         let Head::NewerMinor(at) = Head::parse(&bytes, &LIMITS) else { panic!("newer") };
         bytes[at] = b'1';
         assert_eq!(status(&bytes), 200);

@@ -6,7 +6,7 @@ mod sqlite;
 
 use std::fmt;
 
-pub(crate) use pool::{Land, Names, Pool};
+pub(crate) use pool::{Land, Pool, Terms};
 pub(crate) use sqlite::Sqlite;
 
 use crate::config::{Config, OriginKind};

@@ -5,10 +5,10 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc, Mutex, PoisonError,
-        mpsc::{Receiver, SyncSender, sync_channel},
+        mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
     },
     thread,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use gocache_core::{Fetch, Load, LoadError, Value};
@@ -21,14 +21,23 @@ pub(crate) type Land = Arc<dyn Fn(Fetch, Result<Load, LoadError>) + Send + Sync>
 /// Threads that load, and the queue before them. They end when the pool is dropped and the loads
 /// they are at come back.
 #[derive(Debug)]
-pub(crate) struct Pool(SyncSender<Fetch>);
+pub(crate) struct Pool(SyncSender<Job>);
 
-/// What the log says about the loads of an origin.
+/// A load that waits for a worker, and since when.
+#[derive(Debug)]
+struct Job {
+    fetch: Fetch,
+    queued: Instant,
+}
+
+/// What a worker has to know about its origin's loads.
 #[derive(Clone)]
-pub(crate) struct Names {
+pub(crate) struct Terms {
     pub(crate) origin: String,
     /// By the number of the group.
     pub(crate) groups: Arc<[String]>,
+    /// After this long a load is given up, begun or not.
+    pub(crate) patience: Duration,
 }
 
 impl Pool {
@@ -36,7 +45,7 @@ impl Pool {
     pub(crate) fn start<O: Origin>(
         workers: usize,
         queue: usize,
-        names: &Names,
+        terms: &Terms,
         origin: impl Fn() -> O + Clone + Send + 'static,
         land: &Land,
     ) -> io::Result<Self> {
@@ -44,27 +53,26 @@ impl Pool {
         let receiver = Arc::new(Mutex::new(receiver));
         for number in 0..workers {
             let (receiver, land) = (Arc::clone(&receiver), Arc::clone(land));
-            let (names, origin) = (names.clone(), origin.clone());
-            let name = format!("{}-{number}", names.origin);
+            let (terms, origin) = (terms.clone(), origin.clone());
+            let name = format!("{}-{number}", terms.origin);
             thread::Builder::new()
                 .name(name)
-                .spawn(move || work(&receiver, &names, &origin, &land))?;
+                .spawn(move || work(&receiver, &terms, &origin, &land))?;
         }
         Ok(Self(sender))
     }
 
     /// Queues a load; gives it back if the queue is full.
     pub(crate) fn submit(&self, fetch: Fetch) -> Result<(), Fetch> {
-        self.0.try_send(fetch).map_err(|error| match error {
-            std::sync::mpsc::TrySendError::Full(fetch)
-            | std::sync::mpsc::TrySendError::Disconnected(fetch) => fetch,
+        self.0.try_send(Job { fetch, queued: Instant::now() }).map_err(|error| match error {
+            TrySendError::Full(job) | TrySendError::Disconnected(job) => job.fetch,
         })
     }
 }
 
 fn work<O: Origin>(
-    receiver: &Mutex<Receiver<Fetch>>,
-    names: &Names,
+    receiver: &Mutex<Receiver<Job>>,
+    terms: &Terms,
     origin: &impl Fn() -> O,
     land: &Land,
 ) {
@@ -72,36 +80,92 @@ fn work<O: Origin>(
     loop {
         // A poisoned lock would mean that `recv` panicked; the receiver would be as good as before.
         let next = receiver.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok(fetch) = next else { return };
+        let Ok(Job { fetch, queued }) = next else { return };
+        // Nobody waits for it any more. To do it all the same would make the next ones late too.
+        if queued.elapsed() >= terms.patience {
+            land(fetch, Err(LoadError::TimedOut));
+            continue;
+        }
         let began = Instant::now();
         let result = match catch_unwind(AssertUnwindSafe(|| source.load(fetch.key()))) {
             Ok(result) => result,
             Err(_) => {
                 // What it had in hands may be half done: the next load begins with a new one.
                 source = origin();
-                log(names, &fetch, "panicked", "the origin's code panicked", began);
+                log(terms, &fetch, "panicked", "the origin's code panicked", began);
                 land(fetch, Err(LoadError::Panicked));
                 continue;
             }
         };
         match result {
             Ok(Some(bytes)) => {
-                log(names, &fetch, "found", "", began);
+                log(terms, &fetch, "found", "", began);
                 land(fetch, Ok(Value::from(bytes.as_slice()).into()));
             }
             Ok(None) => {
-                log(names, &fetch, "not found", "", began);
+                log(terms, &fetch, "not found", "", began);
                 land(fetch, Err(LoadError::NotFound));
             }
             Err(Failure(cause)) => {
-                log(names, &fetch, "failed", &cause, began);
+                log(terms, &fetch, "failed", &cause, began);
                 land(fetch, Err(LoadError::Failed));
             }
         }
     }
 }
 
-fn log(names: &Names, fetch: &Fetch, outcome: &str, cause: &str, began: Instant) {
-    let group = &names.groups[usize::from(fetch.group().0)];
-    crate::log::load(&names.origin, group, fetch.key(), outcome, cause, began.elapsed());
+fn log(terms: &Terms, fetch: &Fetch, outcome: &str, cause: &str, began: Instant) {
+    let group = &terms.groups[usize::from(fetch.group().0)];
+    crate::log::load(&terms.origin, group, fetch.key(), outcome, cause, began.elapsed());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use gocache_core::{GroupId, Source};
+    use std::sync::mpsc::channel;
+
+    /// An origin that takes its time, and panics for one key.
+    struct Slow(Duration);
+
+    impl Origin for Slow {
+        fn load(&mut self, key: &[u8]) -> Result<Option<Vec<u8>>, Failure> {
+            thread::sleep(self.0);
+            assert_ne!(key, b"panic", "the origin's code has a bug");
+            Ok(Some(key.to_vec()))
+        }
+    }
+
+    /// Loads these keys with one worker; what came of each, in the order in which they landed.
+    fn load(takes: Duration, patience: Duration, keys: &[&[u8]]) -> Vec<Result<Load, LoadError>> {
+        let groups = Arc::from(["scores".to_owned()]);
+        let terms = Terms { origin: "slow".to_owned(), groups, patience };
+        let (sender, landed) = channel();
+        let land: Land = Arc::new(move |_, result| drop(sender.send(result)));
+        let pool = Pool::start(1, keys.len(), &terms, move || Slow(takes), &land);
+        let pool = pool.expect("a thread more");
+        drop(land);
+        for (flight, key) in (1..).zip(keys) {
+            let fetch = Fetch::from_parts(GroupId(0), flight, key, Source::Origin);
+            pool.submit(fetch).expect("the queue has room");
+        }
+        drop(pool);
+        landed.into_iter().collect()
+    }
+
+    #[test]
+    fn a_load_that_nobody_waits_for_any_more_is_not_done() {
+        let keys = [b"a".as_slice(), b"b", b"c", b"d", b"e", b"f"];
+        let results = load(Duration::from_millis(300), Duration::from_millis(200), &keys);
+        assert_eq!(results[0], Ok(Value::from(b"a").into()));
+        assert_eq!(results[1..], [const { Err(LoadError::TimedOut) }; 5]);
+    }
+
+    #[test]
+    fn a_panic_ends_one_load_and_no_worker() {
+        let keys = [b"a".as_slice(), b"panic", b"b"];
+        let results = load(Duration::ZERO, Duration::from_secs(60), &keys);
+        assert_eq!(results[1], Err(LoadError::Panicked));
+        assert_eq!(results[2], Ok(Value::from(b"b").into()));
+    }
 }

@@ -2,7 +2,10 @@
 
 use std::{fs, path::Path};
 
-use rusqlite::{Connection, OpenFlags, OptionalExtension, TransactionBehavior, types::ValueRef};
+use rusqlite::{
+    Connection, OpenFlags, OptionalExtension, Row, TransactionBehavior,
+    types::{Type, ValueRef},
+};
 
 use super::{Failure, Origin};
 use crate::config::SqliteConfig;
@@ -33,10 +36,18 @@ impl Sqlite {
             none => none.insert(Self::open(&self.config)?),
         };
         let mut statement = connection.prepare_cached(&self.config.query)?;
+        let most = self.config.value_bytes;
+        let read = |row: &Row<'_>| match row.get_ref(0)? {
+            ValueRef::Text(bytes) | ValueRef::Blob(bytes) if bytes.len() > most => {
+                let error = "the value is longer than value_bytes allows".into();
+                Err(rusqlite::Error::FromSqlConversionFailure(0, Type::Blob, error))
+            }
+            column => Ok(bytes(column)),
+        };
         // A column of text compares with text only; a key that is no text can only be a blob.
         let row = match std::str::from_utf8(key) {
-            Ok(text) => statement.query_row([text], |row| row.get_ref(0).map(bytes)),
-            Err(_) => statement.query_row([key], |row| row.get_ref(0).map(bytes)),
+            Ok(text) => statement.query_row([text], read),
+            Err(_) => statement.query_row([key], read),
         };
         row.optional().map(Option::flatten)
     }
@@ -96,6 +107,7 @@ mod tests {
             query: query.to_owned(),
             workers: 1,
             busy_timeout: Duration::from_millis(20),
+            value_bytes: 100,
         })
     }
 
@@ -135,6 +147,16 @@ mod tests {
                 source(directory.path(), &format!("SELECT {expression} WHERE ?1 IS NOT 0"));
             let found = source.load(b"\xff").expect("sound");
             assert_eq!(found.as_deref(), expected, "{expression}");
+        }
+    }
+
+    #[test]
+    fn a_value_over_its_limit_is_a_failure() {
+        let (directory, _) = demonstration();
+        for (length, found) in [(100, true), (101, false)] {
+            let mut source =
+                source(directory.path(), &format!("SELECT zeroblob({length}) WHERE ?1 > 0"));
+            assert_eq!(source.load(b"Tom").is_ok(), found, "{length} bytes");
         }
     }
 

@@ -17,12 +17,13 @@ use super::{
 };
 use crate::{
     answer::{Answer, Turn},
-    conn::{Conn, Next, Plane, Reply},
+    conn::{Conn, Next},
     data::{DataPlane, MAX_SLOTS},
     engine::Engine,
     http1::Request,
     ops::OpsPlane,
     output::MAX_SLICES,
+    plane::{Plane, Reply},
 };
 
 /// How long to wait when the system has no descriptor for a new connection. There is no event for
@@ -32,10 +33,14 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// Connections over the limit that a loop tells so before it closes them; more are closed at once.
 const MAX_REFUSED: usize = 256;
 
+/// Connections to the operations plane. They have a limit of their own, so that neither plane can
+/// lock the other out.
+const MAX_OPERATORS: usize = 64;
+
 pub(super) struct Client {
     stream: TcpStream,
     pub(super) conn: Conn,
-    number: u64,
+    pub(super) number: u64,
     timer: Timer,
     /// Reading has not said yet that there is nothing more.
     pub(super) readable: bool,
@@ -53,7 +58,10 @@ impl EventLoop {
     pub(super) fn accept<E>(&mut self, shared: &Shared<E>) {
         while let Some(listener) = &self.listener {
             match listener.accept() {
-                Ok((stream, _)) => self.welcome(shared, stream),
+                Ok((stream, _)) => {
+                    self.accept_failed = false;
+                    self.welcome(shared, stream);
+                }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
                 Err(error)
                     if matches!(
@@ -61,7 +69,11 @@ impl EventLoop {
                         io::ErrorKind::Interrupted | io::ErrorKind::ConnectionAborted
                     ) => {}
                 Err(error) => {
-                    tracing::warn!(%error, "no connection can be accepted; trying again");
+                    // Once for as long as it goes on.
+                    if !self.accept_failed {
+                        tracing::warn!(%error, "no connection can be accepted; trying again");
+                    }
+                    self.accept_failed = true;
                     self.accept_at = Some(self.clock.now().after(ACCEPT_PAUSE));
                     return;
                 }
@@ -70,9 +82,13 @@ impl EventLoop {
     }
 
     fn welcome<E>(&mut self, shared: &Shared<E>, mut stream: TcpStream) {
-        let open = shared.control.connections.load(Ordering::Relaxed);
-        let is_over = open >= shared.config.limits.connections;
-        let refused = is_over && self.plane == PlaneKind::Data;
+        let refused = match self.plane {
+            PlaneKind::Data => {
+                let open = shared.control.connections.load(Ordering::Acquire);
+                open >= shared.config.limits.connections
+            }
+            PlaneKind::Ops => self.clients.len() - self.refused >= MAX_OPERATORS,
+        };
         if (refused && self.refused >= MAX_REFUSED) || self.clients.len() >= MAX_SLOTS {
             return;
         }
@@ -91,9 +107,12 @@ impl EventLoop {
         } else {
             Conn::new(self.clock.now())
         };
-        match refused {
-            true => self.refused += 1,
-            false => drop(shared.control.connections.fetch_add(1, Ordering::Relaxed)),
+        match (refused, self.plane) {
+            (true, _) => self.refused += 1,
+            (false, PlaneKind::Data) => {
+                shared.control.connections.fetch_add(1, Ordering::AcqRel);
+            }
+            (false, PlaneKind::Ops) => {}
         }
         self.numbers += 1;
         entry.insert(Client {
@@ -229,9 +248,12 @@ impl EventLoop {
     fn remove<E>(&mut self, shared: &Shared<E>, slot: usize) {
         if let Some(mut client) = self.clients.try_remove(slot) {
             drop(self.poll.registry().deregister(&mut client.stream));
-            match client.refused {
-                true => self.refused -= 1,
-                false => drop(shared.control.connections.fetch_sub(1, Ordering::Relaxed)),
+            match (client.refused, self.plane) {
+                (true, _) => self.refused -= 1,
+                (false, PlaneKind::Data) => {
+                    shared.control.connections.fetch_sub(1, Ordering::AcqRel);
+                }
+                (false, PlaneKind::Ops) => {}
             }
         }
     }

@@ -3,7 +3,7 @@
 //! A turn: wait; take what happened, what was posted and what came due; then move the bytes of each
 //! connection that has something to do, once, so that none can starve the others.
 
-use std::{io, time::Duration};
+use std::{io, sync::atomic::Ordering, time::Duration};
 
 use gocache_core::{Error, Fetch, Found, Instant, Landing, Load, LoadError};
 use mio::{Events, Poll, Token, net::TcpListener};
@@ -12,7 +12,7 @@ use slab::Slab;
 use super::{
     Shared,
     clients::Client,
-    lanes::{Post, Stage},
+    lanes::Stage,
     timers::{Owner, Timers},
     upstreams::Upstreams,
 };
@@ -25,6 +25,9 @@ pub(super) const WAKER: Token = Token(usize::MAX - 2);
 
 /// Bytes taken from a socket at once.
 const READ: usize = 64 << 10;
+
+/// Timers of connections that are gone, beyond the number of those that are not.
+const SPARE_TIMERS: usize = 1 << 10;
 
 /// How often loads past their deadline are looked for.
 const OVERDUE: Duration = Duration::from_millis(20);
@@ -43,6 +46,8 @@ pub(super) struct EventLoop {
     pub(super) listener: Option<TcpListener>,
     /// Accepting is put off until then, for lack of descriptors.
     pub(super) accept_at: Option<Instant>,
+    /// The last attempt failed, and the log has been told.
+    pub(super) accept_failed: bool,
     pub(super) clients: Slab<Client>,
     /// Those of them that are turned away.
     pub(super) refused: usize,
@@ -79,6 +84,7 @@ impl EventLoop {
             poll,
             listener: Some(listener),
             accept_at: None,
+            accept_failed: false,
             clients: Slab::new(),
             refused: 0,
             upstreams: Upstreams::new(targets),
@@ -122,6 +128,7 @@ impl EventLoop {
             for slot in std::mem::take(&mut self.dirty) {
                 self.pump(shared, slot);
             }
+            self.pump_more_upstreams(shared);
             while let Some(fetch) = self.fetches.pop() {
                 self.dispatch(shared, fetch);
             }
@@ -134,8 +141,11 @@ impl EventLoop {
         match self.plane {
             PlaneKind::Ops => shared.control.stage() == Stage::Stopped,
             PlaneKind::Data => {
+                // A loop without clients goes on as long as another has some: they may wait for
+                // what it loads.
+                let is_done = shared.control.connections.load(Ordering::Acquire) == 0;
                 let is_late = self.clock.now() >= self.drain_until;
-                self.draining && (self.clients.is_empty() || is_late)
+                self.draining && ((is_done && self.clients.is_empty()) || is_late)
             }
         }
     }
@@ -159,8 +169,12 @@ impl EventLoop {
     }
 
     fn timeout(&self) -> Option<Duration> {
-        if !self.dirty.is_empty() || !self.fetches.is_empty() {
+        if !self.dirty.is_empty() || !self.fetches.is_empty() || self.upstreams.has_more() {
             return Some(Duration::ZERO);
+        }
+        if self.draining && self.clients.is_empty() {
+            // Nobody says when the last client of another loop has gone.
+            return Some(Duration::from_millis(5));
         }
         let overdue = (self.plane == PlaneKind::Ops).then_some(self.overdue_at);
         let drain = self.draining.then_some(self.drain_until);
@@ -188,17 +202,20 @@ impl EventLoop {
                 self.upstream_timer(shared, token / 2, number, deadline);
             }
         }
+        // Who is gone leaves timers behind; where most are such, they are cleared away.
+        if self.timers.len() > 2 * (self.clients.len() + self.upstreams.len()) + SPARE_TIMERS {
+            let Self { timers, clients, upstreams, .. } = self;
+            timers.retain(|Owner { token, number }| match token % 2 {
+                0 => clients.get(token / 2).is_some_and(|client| client.number == number),
+                _ => upstreams.is(token / 2, number),
+            });
+        }
     }
 
     fn posts<E: Engine>(&mut self, shared: &Shared<E>) {
         for post in shared.control.collect(self.lane) {
-            match post {
-                Post::Landed(result, waiters) => {
-                    for waiter in waiters {
-                        self.tell(&shared.config, waiter.into(), &result);
-                    }
-                }
-                Post::Fetch(fetch) => self.fetches.push(fetch),
+            for waiter in post.waiters {
+                self.tell(&shared.config, waiter.into(), &post.result);
             }
         }
     }

@@ -4,21 +4,19 @@ use std::{
     mem,
     sync::{
         Mutex, PoisonError,
-        atomic::{AtomicU8, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering},
     },
 };
 
-use gocache_core::{Done, Error, Fetch, Found, Landing, Waiter};
+use gocache_core::{Done, Error, Found, Landing, Waiter};
 use mio::Waker;
 
 use crate::data::Address;
 
-/// What is posted to a loop.
-pub(super) enum Post {
-    /// A load is over, for these waiters of the loop.
-    Landed(Result<Found, Error>, Vec<Waiter>),
-    /// A load is to go on at another source.
-    Fetch(Fetch),
+/// What is posted to a loop: a load is over, for these waiters of it.
+pub(super) struct Post {
+    pub(super) result: Result<Found, Error>,
+    pub(super) waiters: Vec<Waiter>,
 }
 
 /// The post box of one loop.
@@ -43,8 +41,13 @@ pub(super) enum Stage {
 pub(super) struct Control {
     lanes: Box<[Lane]>,
     stage: AtomicU8,
+    /// Connections to the data plane.
     pub(super) connections: AtomicUsize,
+    failed: AtomicBool,
+    on_failure: Mutex<Option<Hook>>,
 }
+
+type Hook = Box<dyn FnOnce() + Send>;
 
 impl Control {
     pub(super) fn new(wakers: Vec<Waker>) -> Self {
@@ -53,6 +56,8 @@ impl Control {
             lanes: wakers.into_iter().map(lane).collect(),
             stage: AtomicU8::new(Stage::Serving as u8),
             connections: AtomicUsize::new(0),
+            failed: AtomicBool::new(false),
+            on_failure: Mutex::default(),
         }
     }
 
@@ -72,12 +77,36 @@ impl Control {
         }
     }
 
-    /// Passes on what a landing that happened on no loop calls for.
+    /// Passes on the landing of a worker.
     pub(super) fn landed(&self, landing: Landing) {
         match landing {
             Landing::Done(done) => self.deliver(done, None, |_, _| ()),
-            Landing::Refetch(fetch) => self.lanes[0].post(Post::Fetch(fetch)),
+            // A worker's loads come from the origin, beyond which there is nobody to ask.
+            Landing::Refetch(fetch) => debug_assert!(false, "{fetch:?}"),
         }
+    }
+
+    /// A loop has ended that should not have: the server ends with it, in order, rather than go on
+    /// in part.
+    pub(super) fn fail(&self) {
+        self.failed.store(true, Ordering::Release);
+        self.advance(Stage::Draining);
+        let hook = self.on_failure.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(hook) = hook {
+            hook();
+        }
+    }
+
+    /// Arranges for `hook` to be called if a loop fails; at once if one has.
+    pub(super) fn on_failure(&self, hook: Hook) {
+        *self.on_failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(hook);
+        if self.has_failed() {
+            self.fail();
+        }
+    }
+
+    pub(super) fn has_failed(&self) -> bool {
+        self.failed.load(Ordering::Acquire)
     }
 
     /// Tells everyone who waited for a load: those of the lane `here` through `tell`, the others by
@@ -102,7 +131,7 @@ impl Control {
         }
         for (lane, waiters) in self.lanes.iter().zip(remote) {
             if !waiters.is_empty() {
-                lane.post(Post::Landed(done.result.clone(), waiters));
+                lane.post(Post { result: done.result.clone(), waiters });
             }
         }
     }

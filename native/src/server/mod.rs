@@ -3,6 +3,7 @@
 mod clients;
 mod event_loop;
 mod lanes;
+mod link;
 mod listen;
 mod timers;
 mod upstreams;
@@ -11,7 +12,11 @@ use std::{
     borrow::Cow,
     fmt, io,
     net::{SocketAddr, ToSocketAddrs},
-    sync::Arc,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     thread::{self, JoinHandle},
     time::Duration,
 };
@@ -28,7 +33,7 @@ use crate::{
     cluster::Breakers,
     config::{Config, OriginKind, SqliteConfig, Target},
     engine::Engine,
-    origin::{Land, Names, Pool, Sqlite},
+    origin::{Land, Pool, Sqlite, Terms},
     upstream::Outcome,
 };
 
@@ -83,7 +88,9 @@ struct Shared<E> {
 struct Upstream {
     name: String,
     peer: Option<PeerId>,
-    address: Option<SocketAddr>,
+    addresses: Vec<SocketAddr>,
+    /// The one of them that was reached last.
+    preferred: AtomicUsize,
     target: Target,
 }
 
@@ -145,8 +152,10 @@ impl Server {
             threads.push(thread::Builder::new().name(name).spawn(move || {
                 let clock = Clock::new(epoch);
                 let event_loop = EventLoop::new(lane, plane, poll, listener, clock, targets);
-                if let Err(error) = event_loop.run(&shared) {
-                    tracing::error!(%error, "an event loop ended");
+                let ended = catch_unwind(AssertUnwindSafe(|| event_loop.run(&shared)));
+                if !matches!(ended, Ok(Ok(()))) {
+                    tracing::error!(lane, ?ended, "an event loop failed; the server ends");
+                    shared.control.fail();
                 }
             })?);
         }
@@ -165,6 +174,18 @@ impl Server {
     #[must_use]
     pub const fn ops_addr(&self) -> SocketAddr {
         self.ops_addr
+    }
+
+    /// Arranges for `hook` to be called if an event loop fails, which is a bug. The server does not
+    /// go on without it: it drains.
+    pub fn on_failure(&self, hook: impl FnOnce() + Send + 'static) {
+        self.control.on_failure(Box::new(hook));
+    }
+
+    /// Whether an event loop has failed.
+    #[must_use]
+    pub fn has_failed(&self) -> bool {
+        self.control.has_failed()
     }
 
     /// Stops accepting, finishes what was asked, up to the deadline for it, and ends all loops.
@@ -196,7 +217,8 @@ impl<E: Engine> Shared<E> {
             Arc::new(move |fetch, result| control.landed(engine.land(fetch, result, epoch.now())))
         };
         let mut upstreams = peers(&config);
-        let breakers = Breakers::new(upstreams.len());
+        let trial = config.deadlines.connect + config.deadlines.peer;
+        let breakers = Breakers::new(upstreams.len(), trial);
         let groups: Arc<[String]> = config.groups.iter().map(|group| group.name.clone()).collect();
         let mut origins = Vec::new();
         for origin in &config.origins {
@@ -206,8 +228,12 @@ impl<E: Engine> Shared<E> {
                     OriginRoute::Upstream(upstreams.len() - 1)
                 }
                 OriginKind::Sqlite(sqlite) => {
-                    let names = Names { origin: origin.name.clone(), groups: Arc::clone(&groups) };
-                    OriginRoute::Pool(pool(sqlite, config.limits.flights, &names, &land)?)
+                    let terms = Terms {
+                        origin: origin.name.clone(),
+                        groups: Arc::clone(&groups),
+                        patience: config.deadlines.load,
+                    };
+                    OriginRoute::Pool(pool(sqlite, config.limits.flights, &terms, &land)?)
                 }
             });
         }
@@ -257,12 +283,12 @@ fn peers(config: &Config) -> Vec<Upstream> {
 fn pool(
     config: &SqliteConfig,
     queue: usize,
-    names: &Names,
+    terms: &Terms,
     land: &Land,
 ) -> Result<Pool, StartError> {
     let source = config.clone();
     let origin = move || Sqlite::new(source.clone());
-    Ok(Pool::start(config.workers, queue, names, origin, land)?)
+    Ok(Pool::start(config.workers, queue, terms, origin, land)?)
 }
 
 impl Upstream {
@@ -274,12 +300,31 @@ impl Upstream {
             }
             _ => Cow::Borrowed(target.authority.as_str()),
         };
-        let address = named.to_socket_addrs().map(|mut addresses| addresses.next());
-        let address = address.unwrap_or_else(|error| {
+        let addresses = named.to_socket_addrs().map(Iterator::collect);
+        let addresses = addresses.unwrap_or_else(|error| {
             tracing::warn!(host = %named, %error, "the name cannot be resolved; loads from it fail");
-            None
+            Vec::new()
         });
-        Self { name: name.to_owned(), peer, address, target }
+        Self { name: name.to_owned(), peer, addresses, preferred: AtomicUsize::new(0), target }
+    }
+
+    /// The address to try after so many others, the preferred one first.
+    fn address(&self, attempt: usize) -> Option<SocketAddr> {
+        let preferred = self.preferred.load(Ordering::Relaxed);
+        let count = self.addresses.len();
+        (attempt < count).then(|| self.addresses[(preferred + attempt) % count])
+    }
+
+    fn has_address(&self, attempt: usize) -> bool {
+        attempt < self.addresses.len()
+    }
+
+    /// Takes note that the address after so many others was reached.
+    fn prefer(&self, attempt: usize) {
+        if attempt > 0 {
+            let preferred = self.preferred.load(Ordering::Relaxed) + attempt;
+            self.preferred.store(preferred % self.addresses.len().max(1), Ordering::Relaxed);
+        }
     }
 
     /// Where the keys of a group are: a peer has all groups under its base, an origin is one.

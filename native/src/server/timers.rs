@@ -30,6 +30,16 @@ impl Timers {
         }
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Clears away what belongs to nobody.
+    pub(super) fn retain(&mut self, is_alive: impl Fn(Owner) -> bool) {
+        self.0.retain(|Reverse((_, owner))| is_alive(*owner));
+        self.0.shrink_to(2 * self.0.len());
+    }
+
     /// When the next one comes up.
     pub(super) fn next(&self) -> Option<Instant> {
         self.0.peek().map(|Reverse((deadline, _))| *deadline)
@@ -74,5 +84,16 @@ mod tests {
         assert!(!timer.came_up(at(50)), "an entry from before");
         assert_eq!(timers.pop(at(99)), Some((at(80), owner)));
         assert!(timer.came_up(at(80)));
+    }
+
+    #[test]
+    fn what_belongs_to_nobody_is_cleared_away() {
+        let mut timers = Timers::default();
+        for number in 0..100 {
+            let deadline = Instant::from_millis(number);
+            timers.set(&mut Timer::default(), deadline, Owner { token: 0, number });
+        }
+        timers.retain(|owner| owner.number == 7);
+        assert_eq!((timers.len(), timers.next()), (1, Some(Instant::from_millis(7))));
     }
 }

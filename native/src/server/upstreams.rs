@@ -1,10 +1,7 @@
 //! The connections of a loop to peers and HTTP origins: opening them, moving their bytes, and
 //! keeping the idle ones for the next exchange.
 
-use std::{
-    io::{self, Read, Write},
-    time::Duration,
-};
+use std::{io, time::Duration};
 
 use gocache_core::{Fetch, Instant, LoadError};
 use mio::{Interest, Token, event::Event, net::TcpStream};
@@ -13,6 +10,7 @@ use slab::Slab;
 use super::{
     Shared, Upstream,
     event_loop::EventLoop,
+    link::{Link, Moved, State, is_connected, move_bytes},
     timers::{Owner, Timer},
 };
 use crate::{
@@ -30,35 +28,27 @@ pub(super) struct Upstreams {
     links: Slab<Link>,
     /// For each target the links that carry no exchange, the last used one last.
     idle: Box<[Vec<usize>]>,
-}
-
-struct Link {
-    stream: TcpStream,
-    target: usize,
-    number: u64,
-    timer: Timer,
-    deadline: Instant,
-    /// It carried an exchange before, so that the other side may have closed it meanwhile.
-    reused: bool,
-    state: State,
-}
-
-enum State {
-    Idle,
-    Connecting(Exchange),
-    Busy(Exchange),
-}
-
-/// What became of a link after its bytes were moved.
-enum Moved {
-    /// It waits for the other side.
-    Waits,
-    Over(Outcome),
+    /// Links that have more to read than was their turn.
+    more: Vec<usize>,
 }
 
 impl Upstreams {
     pub(super) fn new(targets: usize) -> Self {
-        Self { links: Slab::new(), idle: (0..targets).map(|_| Vec::new()).collect() }
+        let idle = (0..targets).map(|_| Vec::new()).collect();
+        Self { links: Slab::new(), idle, more: Vec::new() }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.links.len()
+    }
+
+    pub(super) fn has_more(&self) -> bool {
+        !self.more.is_empty()
+    }
+
+    /// Whether a link is the one that had this number.
+    pub(super) fn is(&self, slot: usize, number: u64) -> bool {
+        self.links.get(slot).is_some_and(|link| link.number == number)
     }
 }
 
@@ -85,7 +75,16 @@ impl EventLoop {
         let exchange = Exchange::new(fetch, kind, bytes, max_value, self.clock.now());
         match self.upstreams.idle[target].pop() {
             Some(slot) => self.reuse(shared, slot, exchange),
-            None => self.connect(shared, target, exchange),
+            None => self.connect(shared, target, exchange, 0),
+        }
+    }
+
+    /// Goes on with the links that had more to read.
+    pub(super) fn pump_more_upstreams<E: Engine>(&mut self, shared: &Shared<E>) {
+        for slot in std::mem::take(&mut self.upstreams.more) {
+            if self.upstreams.links.contains(slot) {
+                self.pump_upstream(shared, slot);
+            }
         }
     }
 
@@ -97,11 +96,17 @@ impl EventLoop {
         self.pump_upstream(shared, slot);
     }
 
-    fn connect<E: Engine>(&mut self, shared: &Shared<E>, target: usize, exchange: Exchange) {
+    fn connect<E: Engine>(
+        &mut self,
+        shared: &Shared<E>,
+        target: usize,
+        exchange: Exchange,
+        attempt: usize,
+    ) {
         let entry = self.upstreams.links.vacant_entry();
         let slot = entry.key();
         let interest = Interest::READABLE | Interest::WRITABLE;
-        let address = shared.upstreams[target].address;
+        let address = shared.upstreams[target].address(attempt);
         let unknown = || io::Error::from(io::ErrorKind::AddrNotAvailable);
         let stream = address.ok_or_else(unknown).and_then(|address| {
             let mut stream = TcpStream::connect(address)?;
@@ -121,9 +126,13 @@ impl EventLoop {
             timer: Timer::default(),
             deadline: self.clock.now(),
             reused: false,
+            attempt,
             state: State::Connecting(exchange),
         });
-        self.patience(shared, slot, shared.config.deadlines.connect);
+        // Only for a peer there is somebody else to ask soon.
+        let deadlines = &shared.config.deadlines;
+        let is_peer = shared.upstreams[target].peer.is_some();
+        self.patience(shared, slot, if is_peer { deadlines.connect } else { deadlines.load });
     }
 
     /// Sets the deadline of what the link is at.
@@ -151,6 +160,8 @@ impl EventLoop {
             }
             State::Connecting(exchange) => match is_connected(&link.stream) {
                 Ok(true) => {
+                    shared.upstreams[link.target].prefer(link.attempt);
+                    link.attempt = 0;
                     link.state = State::Busy(exchange);
                     self.patience(
                         shared,
@@ -164,9 +175,7 @@ impl EventLoop {
                 }
                 Err(_) => {
                     link.state = State::Connecting(exchange);
-                    return self.fail(shared, slot, |exchange| {
-                        exchange.failed("it refused the connection")
-                    });
+                    return self.refused(shared, slot);
                 }
             },
             State::Busy(exchange) => link.state = State::Busy(exchange),
@@ -201,6 +210,7 @@ impl EventLoop {
         let State::Busy(exchange) = &mut link.state else { return };
         match move_bytes(&mut link.stream, exchange, scratch) {
             Ok(Moved::Waits) => {}
+            Ok(Moved::More) => upstreams.more.push(slot),
             Ok(Moved::Over(outcome)) => self.finish(shared, slot, outcome),
             Err(_) if link.reused && exchange.is_untouched() => self.again(shared, slot),
             Err(_) => self.fail(shared, slot, |exchange| exchange.failed("the connection broke")),
@@ -212,8 +222,20 @@ impl EventLoop {
         if let Some((target, mut exchange)) = self.take_exchange(slot) {
             self.close(slot);
             exchange.rewind();
-            self.connect(shared, target, exchange);
+            self.connect(shared, target, exchange, 0);
         }
+    }
+
+    /// Tries the next address of a target that refused the connection at one.
+    fn refused<E: Engine>(&mut self, shared: &Shared<E>, slot: usize) {
+        let attempt = self.upstreams.links[slot].attempt + 1;
+        let Some((target, exchange)) = self.take_exchange(slot) else { return };
+        self.close(slot);
+        if shared.upstreams[target].has_address(attempt) {
+            return self.connect(shared, target, exchange, attempt);
+        }
+        let outcome = exchange.failed("it refused the connection");
+        self.report(shared, target, exchange, outcome);
     }
 
     fn finish<E: Engine>(&mut self, shared: &Shared<E>, slot: usize, outcome: Outcome) {
@@ -251,12 +273,12 @@ impl EventLoop {
         let now = self.clock.now();
         let upstream = &shared.upstreams[target];
         shared.log(upstream, &exchange.fetch, &outcome, now.since(exchange.began));
-        if let Some(peer) = upstream.peer {
-            let is_up = outcome.result != Err(LoadError::PeerDown);
-            if shared.breakers.record(peer, is_up, now) {
-                let state = if is_up { "is back" } else { "is down; its keys are loaded here" };
-                tracing::warn!(peer = %upstream.name, "the peer {state}");
-            }
+        if let Some(peer) = upstream.peer
+            && shared.breakers.record(peer, outcome.alive, now)
+        {
+            let down = "is down; its keys are loaded here";
+            let state = if outcome.alive { "is back" } else { down };
+            tracing::warn!(peer = %upstream.name, "the peer {state}");
         }
         self.land(shared, exchange.fetch, outcome.result);
     }
@@ -287,48 +309,5 @@ fn deadline_of<E>(shared: &Shared<E>, target: usize) -> Duration {
     match shared.upstreams[target] {
         Upstream { peer: Some(_), .. } => deadlines.peer,
         Upstream { peer: None, .. } => deadlines.load,
-    }
-}
-
-/// Whether a connection that was begun stands by now.
-fn is_connected(stream: &TcpStream) -> io::Result<bool> {
-    if let Some(error) = stream.take_error()? {
-        return Err(error);
-    }
-    match stream.peer_addr() {
-        Ok(_) => Ok(true),
-        Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(false),
-        Err(error) => Err(error),
-    }
-}
-
-/// Sends what is unsent and takes what has come, until neither goes on.
-fn move_bytes(
-    stream: &mut TcpStream,
-    exchange: &mut Exchange,
-    scratch: &mut [u8],
-) -> io::Result<Moved> {
-    while !exchange.unsent().is_empty() {
-        match stream.write(exchange.unsent()) {
-            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-            Ok(count) => exchange.sent(count),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    loop {
-        match stream.read(scratch) {
-            Ok(0) if exchange.is_untouched() => return Err(io::ErrorKind::UnexpectedEof.into()),
-            Ok(0) => return Ok(Moved::Over(exchange.end())),
-            Ok(count) => {
-                if let Some(outcome) = exchange.receive(&scratch[..count]) {
-                    return Ok(Moved::Over(outcome));
-                }
-            }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(Moved::Waits),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
     }
 }
