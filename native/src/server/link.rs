@@ -52,7 +52,7 @@ pub(super) fn is_connected(stream: &TcpStream) -> io::Result<bool> {
     }
 }
 
-/// Sends what is unsent and takes what has come, until neither goes on.
+/// Sends what is unsent and takes what has come, until neither goes on or the turn is over.
 pub(super) fn move_bytes(
     stream: &mut TcpStream,
     exchange: &mut Exchange,
