@@ -72,9 +72,10 @@ impl Arguments {
         config.limits.connections = connections(config.limits.connections);
         let groups: Vec<String> = config.groups.iter().map(|group| group.name.clone()).collect();
         let (base, loops) = (config.base.clone(), config.loops);
+        let connections = config.limits.connections;
         let server = start(config)?;
         let (addr, ops_addr) = (server.addr(), server.ops_addr());
-        tracing::info!(?groups, loops, "serving http://{addr}{base}GROUP/KEY");
+        tracing::info!(?groups, loops, connections, "serving http://{addr}{base}GROUP/KEY");
         tracing::info!("operations: http://{ops_addr}/metrics, /healthz and /readyz");
         let handle = signals.handle();
         server.on_failure(move || handle.close());
@@ -102,12 +103,8 @@ fn connections(wanted: usize) -> usize {
     let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
     let Some(descriptors) = getrlimit(Resource::Nofile).current else { return wanted };
     // As many loads may be in the air as there are clients.
-    let most =
-        usize::try_from(descriptors.saturating_sub(RESERVE) / 2).unwrap_or(usize::MAX).max(1);
-    if most < wanted {
-        tracing::info!("{most} connections at the most: the limit of descriptors is {descriptors}");
-    }
-    wanted.min(most)
+    let most = usize::try_from(descriptors.saturating_sub(RESERVE) / 2).unwrap_or(usize::MAX);
+    wanted.min(most.max(1))
 }
 
 /// The signals that say to stop. A second one does not wait for the drain.
