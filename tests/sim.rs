@@ -11,8 +11,8 @@ use std::{collections::BTreeMap, env, time::Duration};
 
 use fastrand::Rng;
 use gocache_core::{
-    Asker, Done, Error, Fetch, Get, Group, GroupId, Instant, Landing, Limits, LoadError, Node,
-    Seed, Source, Value, Waiter,
+    Asker, Done, Error, Fetch, Get, Group, GroupId, Instant, Landing, Limits, Load, LoadError,
+    Node, Seed, Settings, Source, Value, Waiter,
 };
 
 const STEPS: usize = 2_000;
@@ -54,15 +54,18 @@ struct Sim {
 impl Sim {
     fn new(seed: u64) -> Self {
         let mut node = Node::new();
-        let limits =
-            Limits { load_deadline: DEADLINE, flights: 8, waiters: 5, ..Limits::default() };
-        // Room for some of the keys, so that entries come and go.
-        let group =
-            Group::new("simulated", 3 << 10, Seed::new(seed)).limits(limits).lifetime(LIFETIME);
+        let settings = Settings {
+            // Room for some of the keys, so that entries come and go.
+            budget: 3 << 10,
+            lifetime: Some(LIFETIME),
+            limits: Limits { load_deadline: DEADLINE, flights: 8, waiters: 5, ..Limits::default() },
+            ..Settings::default()
+        };
+        let group = Group::new("simulated", settings, Seed::new(seed));
         Self {
             rng: Rng::with_seed(seed),
             now: Instant::ZERO,
-            group: node.add(group).expect("the only group"),
+            group: node.add(group.expect("memory for a few tables")).expect("the only group"),
             node,
             trips: Vec::new(),
             waiting: BTreeMap::new(),
@@ -127,7 +130,7 @@ impl Sim {
     /// The source of truth changes, and the cached copy is removed.
     fn write_and_remove(&mut self) {
         let key = self.write();
-        self.node.remove(self.group, &[key]);
+        self.node.remove(self.group, &[key], self.now);
         // If the key is gone now, only a later version may be found.
         self.removed_at[usize::from(key)] = self.version;
     }
@@ -142,14 +145,16 @@ impl Sim {
                 (0, _) => Err(LoadError::Failed),
                 (1, _) => Err(LoadError::Panicked),
                 (_, 0) => Err(LoadError::NotFound),
-                (_, version) => Ok(Value::from(value(key, version).as_slice()).into()),
+                (_, version) => {
+                    Value::new(&value(key, version)).map(Load::from).map_err(LoadError::from)
+                }
             };
             match self.node.land(trip.fetch, result, self.now) {
                 Landing::Done(done) => self.told(done),
                 Landing::Refetch(fetch) => panic!("nothing is fetched from a peer here: {fetch:?}"),
             }
         }
-        for done in self.node.overdue(self.now) {
+        while let Some(done) = self.node.overdue(self.now) {
             assert_eq!(done.result, Err(Error::TimedOut));
             self.told(done);
         }
@@ -182,7 +187,7 @@ impl Sim {
             self.pass_time();
         }
         self.now = self.now.after(DEADLINE);
-        for done in self.node.overdue(self.now) {
+        while let Some(done) = self.node.overdue(self.now) {
             self.told(done);
         }
         assert!(self.waiting.is_empty(), "{} wait for ever", self.waiting.len());

@@ -181,6 +181,29 @@ fn the_core_has_no_circles() {
     none(&findings);
 }
 
+/// What the compiler cannot check is in few files of the core, so that a reviewer can.
+#[test]
+fn the_core_fences_what_is_unsafe() {
+    let fences = ["core/src/entry.rs", "core/src/region.rs"];
+    let mut findings = Vec::new();
+    for (file, text) in sources() {
+        if !file.starts_with("core/src/")
+            || file.ends_with("_loom.rs")
+            || is_test_file(&file)
+            || fences.contains(&&*file)
+        {
+            continue;
+        }
+        for (number, line) in text.lines().enumerate() {
+            let is_deny = line.starts_with("#![deny(unsafe_code");
+            if !line.trim_start().starts_with("//") && !is_deny && line.contains("unsafe") {
+                findings.push(format!("{file}:{}: {}", number + 1, line.trim()));
+            }
+        }
+    }
+    none(&findings);
+}
+
 /// What bytes from outside can reach must not panic.
 #[test]
 fn nothing_unwraps_outside_tests() {

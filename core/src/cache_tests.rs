@@ -1,119 +1,180 @@
-//! The cache against its promises one by one, then against a naive model on random operations.
+//! The cache against its promises one by one, for each policy, then against a naive model on
+//! random operations.
 
 use super::*;
+use crate::policy::S3Fifo;
 use proptest::{collection::vec, prelude::*};
-use std::{format, string::String};
+use std::{format, string::String, vec::Vec};
 
 const SEED: Seed = Seed::new(0x5eed);
+const NOW: Instant = Instant::ZERO;
 
-/// A cache with its hashing done, as the shard does it.
-struct Driven(Cache);
+fn cache<P: Policy<Global>>(budget: usize) -> Cache<P> {
+    Cache::new(budget, SEED).expect("memory for a few tables")
+}
 
-impl Driven {
-    fn new(budget: usize) -> Self {
-        Self(Cache::new(budget, SEED))
+impl<P: Policy<Global>> Cache<P> {
+    fn put(&mut self, key: &str, value: &[u8]) -> Result<(), Refusal> {
+        let stored = self.insert(key.as_bytes(), value, NOW);
+        self.check();
+        stored
     }
 
-    fn get(&mut self, key: &str) -> Option<Value> {
-        match self.0.get(SEED.hash(key.as_bytes()), key.as_bytes(), None, Instant::ZERO) {
-            Lookup::Hit(value, _) => Some(value),
-            Lookup::Miss => None,
-            Lookup::Expired => panic!("nothing expires without a lifetime"),
-        }
+    fn len_of(&mut self, key: &str) -> Option<usize> {
+        let found = self.get(key.as_bytes(), NOW).map(|value| value.len());
+        self.check();
+        found
     }
 
-    fn insert(&mut self, key: &str, value: &[u8]) -> Insert {
-        let (hash, key) = (SEED.hash(key.as_bytes()), Key::new(key.as_bytes()));
-        let insert = self.0.insert(hash, key, Value::from(value), Instant::ZERO);
-        self.0.check();
-        insert
+    fn evicted(&self) -> u64 {
+        self.store.departed().evicted
     }
+}
 
-    fn remove(&mut self, key: &str) -> bool {
-        let removed = self.0.remove(SEED.hash(key.as_bytes()), key.as_bytes());
-        self.0.check();
-        removed
-    }
+fn name(number: usize) -> String {
+    format!("key-{number}")
 }
 
 #[test]
 fn the_least_recently_used_goes_first() {
-    let mut cache = Driven::new(4 << 10);
-    let name = |number: usize| format!("key-{number}");
+    let mut cache: Cache = cache(4 << 10);
     let mut stored = 0;
-    while cache.insert(&name(stored), &[7; 100]) == (Insert::Stored { evicted: 0 }) {
+    while cache.evicted() == 0 {
+        assert_eq!(cache.put(&name(stored), &[7; 100]), Ok(()));
         stored += 1;
-        assert!(cache.get("key-0").is_some(), "touched each time, it stays");
+        assert!(cache.len_of("key-0").is_some(), "touched each time, it stays");
     }
-    assert!(stored > 10, "only {stored} entries of 100 bytes fit 4 KiB");
-    assert_eq!(cache.get("key-1"), None, "the oldest untouched one went");
-    assert!(cache.get("key-0").is_some());
-    assert!(cache.get(&name(stored)).is_some(), "the new one is there");
+    assert!(stored > 20, "only {stored} entries of 100 bytes fit 4 KiB");
+    assert_eq!(cache.len_of("key-1"), None, "the oldest untouched one went");
+    assert!(cache.len_of("key-0").is_some());
+    assert!(cache.len_of(&name(stored - 1)).is_some(), "the new one is there");
+}
+
+#[test]
+fn s3_fifo_keeps_what_is_used_from_a_scan() {
+    let mut cache: Cache<S3Fifo> = cache(64 << 10);
+    for number in 0..20 {
+        assert_eq!(cache.put(&name(number), &[7; 100]), Ok(()));
+        assert!(cache.len_of(&name(number)).is_some() && cache.len_of(&name(number)).is_some());
+    }
+    for number in 1_000..5_000 {
+        assert_eq!(cache.put(&name(number), &[7; 100]), Ok(()));
+    }
+    assert!(cache.evicted() > 3_000);
+    assert!((0..20).all(|number| cache.len_of(&name(number)).is_some()));
+    // One that comes again soon after it went is remembered, and stays longer from then on.
+    let gone = (4_000..5_000).rev().map(name).find(|key| cache.len_of(key).is_none());
+    let gone = gone.expect("most of the scan has gone");
+    assert_eq!(cache.put(&gone, &[7; 100]), Ok(()));
+    for number in 5_000..5_400 {
+        assert_eq!(cache.put(&name(number), &[7; 100]), Ok(()));
+    }
+    assert!(cache.len_of(&gone).is_some(), "it came back into the main queue");
 }
 
 #[test]
 fn the_demonstration_fits_its_two_kilobytes() {
-    let mut cache = Driven::new(2 << 10);
+    let mut cache: Cache = cache(2 << 10);
     for (key, value) in [("Tom", "630"), ("Jack", "589"), ("Sam", "567")] {
-        assert_eq!(cache.insert(key, value.as_bytes()), Insert::Stored { evicted: 0 });
+        assert_eq!(cache.put(key, value.as_bytes()), Ok(()));
     }
+    assert_eq!((cache.len(), cache.evicted()), (3, 0));
+}
+
+fn on_its_own<P: Policy<Global>>() {
+    let mut small = cache::<P>(4 << 10);
+    assert_eq!(small.put("small", b"stays"), Ok(()));
+    assert_eq!(small.put("large", &[0; 4 << 10]), Err(Refusal::TooLarge));
+    assert_eq!((small.len_of("large"), small.len_of("small")), (None, Some(5)));
+
+    let used = small.used();
+    assert_eq!(small.put("small", b"moved"), Ok(()));
+    assert_eq!((small.used(), small.len()), (used, 1), "a replacement counts once");
+    assert_eq!(small.put("small", &[0; 4 << 10]), Err(Refusal::TooLarge));
+    assert_eq!(small.len_of("small"), None, "it was outdated");
+
+    assert_eq!(small.put("large", &[0; 3 << 10]), Ok(()), "it may have nearly all");
+    assert!(small.remove(b"large", NOW) && !small.remove(b"large", NOW));
+    small.check();
+
+    let mut none = cache::<P>(0);
+    assert_eq!(none.insert(b"key", b"", NOW), Err(Refusal::TooLarge));
+    assert!(none.is_empty());
 }
 
 #[test]
-fn a_value_over_the_budget_is_refused_and_flushes_nothing() {
-    let mut cache = Driven::new(4 << 10);
-    cache.insert("small", b"stays");
-    assert_eq!(cache.insert("large", &[0; 4 << 10]), Insert::Refused);
-    assert_eq!(cache.get("large"), None);
-    assert!(cache.get("small").is_some());
+fn a_budget_is_kept_by_each_policy() {
+    on_its_own::<Lru>();
+    on_its_own::<S3Fifo>();
 }
 
 #[test]
-fn without_a_budget_nothing_is_stored() {
-    let mut cache = Driven::new(0);
-    assert_eq!(cache.insert("key", b""), Insert::Refused);
-    assert_eq!(cache.0.used(), 0);
-}
-
-#[test]
-fn a_replacement_counts_once() {
-    let mut cache = Driven::new(4 << 10);
-    cache.insert("key", b"one");
-    let used = cache.0.used();
-    cache.insert("key", b"two");
-    assert_eq!(cache.0.used(), used);
-    assert_eq!(cache.get("key").as_deref(), Some(b"two".as_slice()));
-    assert_eq!(cache.0.len(), 1);
-}
-
-#[test]
-fn a_refused_replacement_takes_the_outdated_value_with_it() {
-    let mut cache = Driven::new(1 << 10);
-    cache.insert("key", b"one");
-    assert_eq!(cache.insert("key", &[0; 1 << 10]), Insert::Refused);
-    assert_eq!(cache.get("key"), None);
-}
-
-#[test]
-fn a_value_held_outlives_its_eviction() {
-    let mut cache = Driven::new(1 << 10);
-    cache.insert("key", b"value");
-    let held = cache.get("key").expect("just stored");
-    assert!(cache.remove("key"));
-    assert!(!cache.remove("key"));
-    assert_eq!(&*held, b"value");
-}
-
-#[test]
-fn an_entry_expires_at_its_lifetime_and_not_before() {
-    let mut cache = Cache::new(1 << 10, SEED);
-    let (hash, lifetime) = (SEED.hash(b"key"), Some(Duration::from_secs(10)));
-    cache.insert(hash, Key::new(b"key"), Value::from(b"value"), Instant::from_millis(5_000));
-    let mut at = |millis| cache.get(hash, b"key", lifetime, Instant::from_millis(millis));
-    assert!(matches!(at(14_999), Lookup::Hit(_, born) if born == Instant::from_millis(5_000)));
-    assert!(matches!(at(15_000), Lookup::Expired));
-    assert!(matches!(at(15_000), Lookup::Miss));
+fn a_value_that_is_held_outlives_its_eviction_and_counts_as_lent() {
+    let mut cache: Cache = cache(2 << 10);
+    assert_eq!(cache.put("key", b"value"), Ok(()));
+    let held = cache.get(b"key", NOW).expect("just stored");
+    let used = cache.used();
+    assert!(cache.remove(b"key", NOW));
     cache.check();
+    assert_eq!(&*held, b"value");
+    assert_eq!(cache.lent(), held.memory());
+    assert!(cache.used() < used);
+    drop(held);
+    assert_eq!(cache.put("other", b"value"), Ok(()));
+    assert_eq!(cache.lent(), 0, "it came back");
+}
+
+#[test]
+fn after_many_small_ones_a_large_one_still_fits() {
+    let mut cache: Cache = cache(64 << 10);
+    for number in 0..3_000 {
+        assert_eq!(cache.insert(name(number).as_bytes(), b"", NOW), Ok(()));
+    }
+    cache.check();
+    assert_eq!(cache.put("large", &[0; 60 << 10]), Ok(()));
+    assert_eq!(cache.len_of("large"), Some(60 << 10));
+}
+
+#[test]
+fn an_entry_expires_at_its_lifetime_and_not_a_tick_before() {
+    let mut cache: Cache = cache(1 << 10).lifetime(Duration::from_secs(16));
+    cache.insert(b"key", b"value", Instant::from_millis(32_000)).expect("it fits");
+    assert!(cache.get(b"key", Instant::from_millis(47_999)).is_some());
+    assert!(cache.get(b"key", Instant::from_millis(31_000)).is_some(), "the clock of another");
+    assert!(cache.get(b"key", Instant::from_millis(48_000)).is_none());
+    assert!(cache.is_empty());
+    cache.check();
+}
+
+#[test]
+fn what_has_expired_is_swept_by_other_operations() {
+    let mut cache: Cache = cache(64 << 10).lifetime(Duration::from_secs(10));
+    for number in 0..100 {
+        assert_eq!(cache.insert(name(number).as_bytes(), &[7; 100], NOW), Ok(()));
+    }
+    let later = Instant::from_millis(11_000);
+    for number in 100..200 {
+        assert_eq!(cache.insert(name(number).as_bytes(), b"", later), Ok(()));
+        cache.check();
+    }
+    assert_eq!(cache.len(), 100);
+    assert_eq!(cache.store.departed().expired, 100);
+}
+
+#[test]
+fn a_cleared_cache_is_empty_at_once_and_its_memory_comes_back() {
+    let mut cache: Cache = cache(64 << 10);
+    // More often than the meter can tell generations apart.
+    for round in 0..100 {
+        for number in 0..20 {
+            assert_eq!(cache.put(&name(number), &[7; 100]), Ok(()));
+        }
+        cache.clear();
+        assert!((0..20).all(|number| cache.len_of(&name(number)).is_none()), "round {round}");
+        assert_eq!(cache.put("key", b""), Ok(()));
+        assert_eq!(cache.len_of("key"), Some(0));
+    }
+    assert!(cache.len() <= 1 + 20);
 }
 
 /// What a random run does.
@@ -122,14 +183,19 @@ enum Operation {
     Get(u8),
     Insert(u8, usize),
     Remove(u8),
+    Hold(u8),
+    /// Of what is held; for S3-FIFO, of all there is.
+    Drop,
 }
 
 fn operation() -> impl Strategy<Value = Operation> {
     let size = prop_oneof![8 => 0..60_usize, 2 => 60..900_usize, 1 => 900..5_000_usize];
     prop_oneof![
-        3 => (0..40_u8).prop_map(Operation::Get),
-        3 => (0..40_u8, size).prop_map(|(key, size)| Operation::Insert(key, size)),
-        1 => (0..40_u8).prop_map(Operation::Remove),
+        30 => (0..40_u8).prop_map(Operation::Get),
+        30 => (0..40_u8, size).prop_map(|(key, size)| Operation::Insert(key, size)),
+        10 => (0..40_u8).prop_map(Operation::Remove),
+        5 => (0..40_u8).prop_map(Operation::Hold),
+        1 => Just(Operation::Drop),
     ]
 }
 
@@ -150,41 +216,74 @@ impl Model {
         self.0.insert(0, entry);
         Some(entry.1)
     }
+}
 
-    fn insert(&mut self, key: u8, size: usize, outcome: &Insert) {
-        self.take(key);
-        if let Insert::Stored { evicted } = outcome {
-            self.0.truncate(self.0.len() - usize::try_from(*evicted).expect("a count"));
-            self.0.insert(0, (key, size));
-        }
-    }
+/// An interpreter has not the time for as many.
+fn config() -> ProptestConfig {
+    let cases = if cfg!(miri) { 4 } else { 256 };
+    ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
 }
 
 proptest! {
+    #![proptest_config(config())]
+
     #[test]
     fn any_run_agrees_with_the_model(budget in 0..8_000_usize, run in vec(operation(), 1..200)) {
-        let mut cache = Driven::new(budget);
-        let mut model = Model::default();
-        let name = |key: u8| -> String { format!("key-{key}") };
+        let mut cache: Cache = cache(budget);
+        let (mut model, mut held) = (Model::default(), Vec::new());
         for operation in run {
             match operation {
                 Operation::Get(key) => {
-                    let found = cache.get(&name(key)).map(|value| value.len());
-                    prop_assert_eq!(found, model.get(key));
+                    prop_assert_eq!(cache.len_of(&name(key.into())), model.get(key));
                 }
                 Operation::Insert(key, size) => {
-                    let outcome = cache.insert(&name(key), &std::vec![key; size]);
-                    model.insert(key, size, &outcome);
+                    let before = cache.evicted();
+                    let stored = cache.put(&name(key.into()), &std::vec![key; size]);
+                    model.take(key);
+                    let evicted = usize::try_from(cache.evicted() - before).expect("a count");
+                    model.0.truncate(model.0.len() - evicted);
+                    if stored.is_ok() {
+                        model.0.insert(0, (key, size));
+                    }
                 }
                 Operation::Remove(key) => {
-                    prop_assert_eq!(cache.remove(&name(key)), model.take(key).is_some());
+                    let removed = cache.remove(name(key.into()).as_bytes(), NOW);
+                    prop_assert_eq!(removed, model.take(key).is_some());
                 }
+                Operation::Hold(key) => {
+                    held.extend(cache.get(name(key.into()).as_bytes(), NOW));
+                    model.get(key);
+                }
+                Operation::Drop => held.clear(),
             }
-            prop_assert_eq!(cache.0.len(), model.0.len());
+            cache.check();
         }
         for (key, size) in model.0 {
-            let found = cache.get(&name(key)).map(|value| value.len());
-            prop_assert_eq!(found, Some(size));
+            prop_assert_eq!(cache.len_of(&name(key.into())), Some(size));
+        }
+    }
+
+    #[test]
+    fn s3_fifo_keeps_its_books(budget in 0..8_000_usize, run in vec(operation(), 1..200)) {
+        let mut cache: Cache<S3Fifo> = cache(budget);
+        for operation in run {
+            match operation {
+                Operation::Get(key) | Operation::Hold(key) => {
+                    if let Some(value) = cache.get(name(key.into()).as_bytes(), NOW) {
+                        prop_assert!(value.iter().all(|&byte| byte == key));
+                    }
+                }
+                Operation::Insert(key, size) => {
+                    let stored = cache.put(&name(key.into()), &std::vec![key; size]);
+                    prop_assert_eq!(cache.len_of(&name(key.into())), stored.ok().map(|()| size));
+                }
+                Operation::Remove(key) => {
+                    cache.remove(name(key.into()).as_bytes(), NOW);
+                    prop_assert_eq!(cache.len_of(&name(key.into())), None);
+                }
+                Operation::Drop => cache.clear(),
+            }
+            cache.check();
         }
     }
 }

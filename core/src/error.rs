@@ -3,6 +3,8 @@
 
 use core::fmt;
 
+use crate::entry::OutOfMemory;
+
 /// Why a `get` has no value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Error {
@@ -22,6 +24,10 @@ pub enum Error {
     Panicked,
     /// Too many loads in the air, or too many waiting for this one: try again a little later.
     Busy,
+    /// The allocator has no memory to begin a load or to wait for one: try again a little later.
+    OutOfMemory,
+    /// The caller's fault: the node has no group of that number.
+    NoSuchGroup,
 }
 
 impl fmt::Display for Error {
@@ -33,11 +39,19 @@ impl fmt::Display for Error {
             Self::TimedOut => f.write_str("the origin did not answer in time"),
             Self::Panicked => f.write_str("the load broke off inside this node"),
             Self::Busy => f.write_str("too many loads at once, try again later"),
+            Self::OutOfMemory => f.write_str("out of memory, try again later"),
+            Self::NoSuchGroup => f.write_str("no group of this number"),
         }
     }
 }
 
 impl core::error::Error for Error {}
+
+impl From<OutOfMemory> for Error {
+    fn from(_: OutOfMemory) -> Self {
+        Self::OutOfMemory
+    }
+}
 
 /// How a load ended without a value, told to [`Node::land`](crate::Node::land).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +69,14 @@ pub enum LoadError {
     /// The owner cannot be reached or is no help: the load goes on at the origin. From the origin
     /// itself this counts as [`LoadError::Failed`].
     PeerDown,
+    /// There was no memory for what the source answered.
+    OutOfMemory,
+}
+
+impl From<OutOfMemory> for LoadError {
+    fn from(_: OutOfMemory) -> Self {
+        Self::OutOfMemory
+    }
 }
 
 impl From<LoadError> for Error {
@@ -65,6 +87,27 @@ impl From<LoadError> for Error {
             LoadError::TimedOut => Self::TimedOut,
             LoadError::Busy => Self::Busy,
             LoadError::Panicked => Self::Panicked,
+            LoadError::OutOfMemory => Self::OutOfMemory,
         }
     }
 }
+
+/// Why a value is not stored. Nothing was changed, but that an older value of its key is gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// It does not fit the budget beside the tables it needs.
+    TooLarge,
+    /// The allocator had no memory, not even after others had been evicted.
+    OutOfMemory,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::TooLarge => "the value does not fit the budget",
+            Self::OutOfMemory => "no memory for the value",
+        })
+    }
+}
+
+impl core::error::Error for Refusal {}

@@ -7,68 +7,80 @@ use core::{
     sync::atomic::{AtomicUsize, Ordering},
 };
 
+use allocator_api2::alloc::Global;
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
-use spin::Mutex;
+use lock_api::{RawRwLock, RwLock};
 
 use crate::{
+    entry::{Memory, Value},
     error::{Error, LoadError},
     flight::{Asker, FlightId, Source, Waiter},
-    group::Group,
-    key::Key,
-    shard::{Got, Landed},
+    group::{Group, Load, SpinLock},
+    landing::Landed,
+    shard::Got,
     time::Instant,
-    value::Value,
 };
 
 /// Loads the value of a key from the source of truth. Any closure of this shape is one.
-pub trait Getter {
+pub trait Getter<A: Memory = Global> {
     /// The value of a key.
     ///
     /// # Errors
     /// [`LoadError::NotFound`] if there is no such key; else what kept the source from answering.
-    fn get(&self, key: &[u8]) -> Result<Value, LoadError>;
+    fn get(&self, key: &[u8]) -> Result<Value<A>, LoadError>;
 }
 
-impl<F: Fn(&[u8]) -> Result<Value, LoadError>> Getter for F {
-    fn get(&self, key: &[u8]) -> Result<Value, LoadError> {
+impl<A: Memory, F: Fn(&[u8]) -> Result<Value<A>, LoadError>> Getter<A> for F {
+    fn get(&self, key: &[u8]) -> Result<Value<A>, LoadError> {
         self(key)
     }
 }
 
+/// What landed for a waiter, once it has.
+type Answer<A> = Option<Result<Value<A>, Error>>;
+
 /// A group that loads what it lacks: see [`Group::with_getter`].
-pub struct Loader<G> {
-    group: Group,
+pub struct Loader<G, R: RawRwLock = SpinLock, A: Memory = Global> {
+    group: Group<R, A>,
     getter: G,
     asked: AtomicUsize,
-    /// What landed for waiters that have yet to notice.
-    answers: Mutex<HashMap<Waiter, Result<Value, Error>, FixedState>>,
+    /// A place for each waiter, made before it waits: so a landing finds it there and needs no
+    /// memory.
+    answers: RwLock<R, HashMap<Waiter, Answer<A>, FixedState, A>>,
 }
 
-impl Group {
+impl<R: RawRwLock, A: Memory> Group<R, A> {
     /// The group with a getter, to be asked synchronously.
-    pub fn with_getter<G: Getter>(self, getter: G) -> Loader<G> {
-        Loader { group: self, getter, asked: AtomicUsize::new(0), answers: Mutex::default() }
+    pub fn with_getter<G: Getter<A>>(self, getter: G) -> Loader<G, R, A> {
+        let allocator = self.allocator.clone();
+        let answers = HashMap::with_hasher_in(FixedState::default(), allocator);
+        Loader { group: self, getter, asked: AtomicUsize::new(0), answers: RwLock::new(answers) }
     }
 }
 
-impl<G: Getter> Loader<G> {
+impl<G: Getter<A>, R: RawRwLock, A: Memory> Loader<G, R, A> {
     /// The value of a key: from memory, or from the getter, which is called once however many
     /// threads ask at the same time. The others spin until it is back; a getter that takes long
-    /// under many threads is better driven through a [`Node`](crate::Node).
+    /// under many threads is better driven through a [`Node`](crate::Node). A getter that asks for
+    /// its own key again waits for itself.
     ///
     /// A group without a lifetime may be given [`Instant::ZERO`] each time.
     ///
     /// # Errors
     /// What the getter says, to everyone who waited for it; [`Error::KeyTooLong`] and
-    /// [`Error::Busy`] as the group's limits have it.
-    pub fn get(&self, key: &[u8], now: Instant) -> Result<Value, Error> {
+    /// [`Error::Busy`] as the group's limits have it; [`Error::OutOfMemory`].
+    pub fn get(&self, key: &[u8], now: Instant) -> Result<Value<A>, Error> {
         let waiter = Waiter(self.asked.fetch_add(1, Ordering::Relaxed) as u64);
+        if let Some(value) = self.group.hit(key, now) {
+            return Ok(value);
+        }
+        let place = Place::new(self, waiter)?;
         match self.group.get(key, Asker::Client, waiter, now, || Source::Origin)? {
-            Got::Hit(value, _) => Ok(value),
-            Got::Wait => self.wait(waiter),
+            Got::Hit((value, _)) => Ok(value),
+            Got::Wait => place.wait(),
             Got::Lead(flight, key, _) => {
-                let call = Call { loader: self, flight, key, waiter, now, landed: false };
+                let call = Call { loader: self, flight, key, now, is_landed: false };
                 let result = self.getter.get(&call.key);
                 call.land(result)
             }
@@ -76,54 +88,79 @@ impl<G: Getter> Loader<G> {
     }
 
     /// The group behind it, for its counters and to remove keys.
-    pub const fn group(&self) -> &Group {
+    pub const fn group(&self) -> &Group<R, A> {
         &self.group
     }
+}
 
-    fn wait(&self, waiter: Waiter) -> Result<Value, Error> {
+/// A waiter's place among the answers.
+struct Place<'a, G, R: RawRwLock, A: Memory> {
+    loader: &'a Loader<G, R, A>,
+    waiter: Waiter,
+}
+
+impl<'a, G, R: RawRwLock, A: Memory> Place<'a, G, R, A> {
+    fn new(loader: &'a Loader<G, R, A>, waiter: Waiter) -> Result<Self, Error> {
+        let mut answers = loader.answers.write();
+        answers.try_reserve(1).map_err(|_| Error::OutOfMemory)?;
+        answers.insert(waiter, None);
+        Ok(Self { loader, waiter })
+    }
+
+    fn wait(&self) -> Result<Value<A>, Error> {
         loop {
-            if let Some(answer) = self.answers.lock().remove(&waiter) {
-                return answer;
+            if let Some(Some(answer)) = self.loader.answers.read().get(&self.waiter) {
+                return answer.clone();
             }
             hint::spin_loop();
         }
     }
 }
 
+impl<G, R: RawRwLock, A: Memory> Drop for Place<'_, G, R, A> {
+    fn drop(&mut self) {
+        self.loader.answers.write().remove(&self.waiter);
+    }
+}
+
 /// The leader's call of the getter. However it ends, by a panic too, everyone who waits for it is
 /// answered.
-struct Call<'a, G> {
-    loader: &'a Loader<G>,
+struct Call<'a, G, R: RawRwLock, A: Memory> {
+    loader: &'a Loader<G, R, A>,
     flight: FlightId,
-    key: Key,
-    waiter: Waiter,
+    key: Value<A>,
     now: Instant,
-    landed: bool,
+    is_landed: bool,
 }
 
-impl<G> Call<'_, G> {
-    fn land(mut self, result: Result<Value, LoadError>) -> Result<Value, Error> {
-        self.landed = true;
-        self.tell(result.as_ref().map_err(|&error| error));
-        result.map_err(Error::from)
+impl<G, R: RawRwLock, A: Memory> Call<'_, G, R, A> {
+    fn land(mut self, result: Result<Value<A>, LoadError>) -> Result<Value<A>, Error> {
+        self.is_landed = true;
+        self.tell(result)
     }
 
-    fn tell(&self, result: Result<&Value, LoadError>) {
-        let Self { loader, flight, ref key, waiter, now, .. } = *self;
+    /// Lands the load, and tells whoever waits what came of it.
+    fn tell(&self, result: Result<Value<A>, LoadError>) -> Result<Value<A>, Error> {
+        let Self { loader, flight, ref key, now, .. } = *self;
+        let result = result.map(Load::from);
         let landed = loader.group.land(key, flight, Source::Origin, result, now);
-        if let Landed::Done(waiters) = landed {
-            let mut answers = loader.answers.lock();
-            for other in waiters.into_iter().filter(|&other| other != waiter) {
-                answers.insert(other, result.cloned().map_err(Error::from));
+        let Landed::Done(waiters, result) = landed else { return Err(Error::Failed) };
+        let answer = result.map(|found| found.value).map_err(Error::from);
+        let mut answers = loader.answers.write();
+        for waiter in waiters {
+            if let Some(place) = answers.get_mut(&waiter) {
+                *place = Some(answer.clone());
             }
         }
+        answer
     }
 }
 
-impl<G> Drop for Call<'_, G> {
+impl<G, R: RawRwLock, A: Memory> Drop for Call<'_, G, R, A> {
     fn drop(&mut self) {
-        if !self.landed {
-            self.tell(Err(LoadError::Panicked));
+        if !self.is_landed {
+            // It panicked: who called the getter unwinds, and who waits is told.
+            let _unwinds = self.tell(Err(LoadError::Panicked));
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The synchronous way, with real threads and a getter that fails and panics.
 
 use super::*;
-use crate::key::Seed;
+use crate::{seed::Seed, settings::Settings};
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
@@ -14,7 +14,8 @@ use std::{
 };
 
 fn group() -> Group {
-    Group::new("scores", 4 << 10, Seed::new(7))
+    let settings = Settings { budget: 4 << 10, ..Settings::default() };
+    Group::new("scores", settings, Seed::new(7)).expect("memory for a few tables")
 }
 
 #[test]
@@ -25,7 +26,7 @@ fn however_many_threads_ask_it_is_called_once() {
     let scores = group().with_getter(|_: &[u8]| {
         calls.fetch_add(1, Ordering::Relaxed);
         thread::sleep(Duration::from_millis(50));
-        Ok(Value::from(b"630"))
+        Ok(Value::new(b"630")?)
     });
     thread::scope(|scope| {
         let ask = || {
@@ -52,7 +53,7 @@ fn a_panic_reaches_the_leader_alone_and_the_next_one_asks_again() {
             thread::sleep(Duration::from_millis(50));
             panic!("the getter gives up");
         }
-        Ok(Value::from(b"630"))
+        Ok(Value::new(b"630")?)
     });
     thread::scope(|scope| {
         let leader = scope.spawn(|| scores.get(b"Tom", Instant::ZERO));

@@ -1,65 +1,174 @@
-//! `Group`: one namespace of keys with its own budget, lifetime and counters.
+//! `Group`: one namespace of keys with its own budget, lifetime and counters, in shards of a lock
+//! each.
 
-use alloc::{boxed::Box, vec::Vec};
-use core::time::Duration;
+use core::{
+    mem::size_of,
+    sync::atomic::{AtomicU32, AtomicUsize, Ordering},
+    time::Duration,
+};
 
-use spin::Mutex;
+use allocator_api2::{alloc::Global, vec::Vec};
+use lock_api::{RawRwLock, RwLock};
 
 use crate::{
-    error::{Error, LoadError},
-    flight::{Ask, Asker, Flight, FlightId, Source, Waiter},
-    key::{Key, Seed},
-    limits::Limits,
-    shard::{Got, Landed, Shard},
+    budget::Budget,
+    entry::{Memory, OutOfMemory, Value},
+    error::Error,
+    estimate::{Estimate, Estimates},
+    evicted::Evicted,
+    flight::{Ask, Asker, Flight, Flights, Source, Waiter},
+    policy::Chosen,
+    seed::Seed,
+    settings::Settings,
+    shard::{Got, Shard},
     stats::Stats,
-    time::Instant,
-    value::Value,
+    store::Store,
+    time::{Instant, Now, of_ticks, ticks},
 };
+
+/// Slots of one shard that are swept where no operation does it.
+const TICK_SWEEP: u32 = 64;
+
+/// The lock of a group unless told otherwise: threads that wait for it spin.
+pub type SpinLock = spin::RwLock<()>;
 
 /// A namespace of keys. Hand it to a [`Node`](crate::Node), or give it a
 /// [`Getter`](crate::Getter) and use it alone.
-pub struct Group {
-    name: Box<[u8]>,
-    lifetime: Option<Duration>,
-    limits: Limits,
-    seed: Seed,
-    shard: Mutex<Shard>,
+///
+/// `R` is the kind of its locks, any of `lock_api`: where threads may be preempted while they hold
+/// one, a lock that puts the others to sleep is the better choice.
+pub struct Group<R: RawRwLock = SpinLock, A: Memory = Global> {
+    pub(crate) name: Vec<u8, A>,
+    pub(crate) settings: Settings,
+    pub(crate) lifetime: Option<u32>,
+    pub(crate) seed: Seed,
+    pub(crate) allocator: A,
+    pub(crate) budget: Budget,
+    /// Raised by each flush: what was stored or asked for before is outdated.
+    pub(crate) generation: AtomicU32,
+    /// Loads in the air.
+    pub(crate) flights: AtomicUsize,
+    /// Which shard is looked after next.
+    pub(crate) turn: AtomicUsize,
+    /// What the tables take up with a first entry, and without what that holds.
+    pub(crate) least: usize,
+    pub(crate) shards_share_hits: bool,
+    pub(crate) estimates: Option<Estimates<R, A>>,
+    pub(crate) shards: Vec<Apart<RwLock<R, Shard<A>>>, A>,
 }
 
+/// On cache lines of its own, where there are several cores.
+#[cfg_attr(target_pointer_width = "64", repr(align(64)))]
+pub(crate) struct Apart<T>(pub(crate) T);
+
 /// A value with its age, where the group has a lifetime.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Found {
+#[derive(Debug)]
+pub struct Found<A: Memory = Global> {
     /// The bytes.
-    pub value: Value,
+    pub value: Value<A>,
     /// Time since the load from the origin; `None` in a group whose values do not age.
     pub age: Option<Duration>,
 }
 
+impl<A: Memory> Found<A> {
+    /// A value of some age in ticks.
+    pub(crate) fn aged(value: Value<A>, age: Option<u32>) -> Self {
+        Self { value, age: age.map(of_ticks) }
+    }
+}
+
+impl<A: Memory> PartialEq for Found<A> {
+    fn eq(&self, other: &Self) -> bool {
+        self.value == other.value && self.age == other.age
+    }
+}
+
+impl<A: Memory> Eq for Found<A> {}
+
+impl<A: Memory> Clone for Found<A> {
+    fn clone(&self) -> Self {
+        Self { value: self.value.clone(), age: self.age }
+    }
+}
+
+/// What a load brought.
+#[derive(Debug)]
+pub struct Load<A: Memory = Global> {
+    /// The bytes.
+    pub value: Value<A>,
+    /// How old they were when they came: zero from the origin, what the owner says from a peer.
+    pub age: Duration,
+    /// How long the value lives, where that differs from the group's lifetime.
+    pub lifetime: Option<Duration>,
+}
+
+impl<A: Memory> From<Value<A>> for Load<A> {
+    fn from(value: Value<A>) -> Self {
+        Self { value, age: Duration::ZERO, lifetime: None }
+    }
+}
+
 impl Group {
-    /// A group whose entries and tables take up at most `budget` bytes of memory.
-    #[must_use]
-    pub fn new(name: impl AsRef<[u8]>, budget: usize, seed: Seed) -> Self {
-        Self {
-            name: name.as_ref().into(),
-            lifetime: None,
-            limits: Limits::default(),
-            shard: Mutex::new(Shard::new(budget, seed.clone())),
-            seed,
+    /// A group with memory from the global allocator.
+    ///
+    /// # Errors
+    /// If there is no memory for the tables it begins with.
+    pub fn new(
+        name: impl AsRef<[u8]>,
+        settings: Settings,
+        seed: Seed,
+    ) -> Result<Self, OutOfMemory> {
+        Self::new_in(name, settings, seed, Global)
+    }
+}
+
+impl<R: RawRwLock, A: Memory> Group<R, A> {
+    /// A group with memory from an allocator, and locks of any kind.
+    ///
+    /// # Errors
+    /// If there is no memory for the tables it begins with.
+    pub fn new_in(
+        name: impl AsRef<[u8]>,
+        settings: Settings,
+        seed: Seed,
+        allocator: A,
+    ) -> Result<Self, OutOfMemory> {
+        let budget = Budget::new(settings.budget);
+        let mut own_name = Vec::new_in(allocator.clone());
+        own_name.try_reserve_exact(name.as_ref().len()).map_err(|_| OutOfMemory)?;
+        own_name.extend_from_slice(name.as_ref());
+        let count = settings.shards.max(1);
+        let mut shards = Vec::new_in(allocator.clone());
+        shards.try_reserve_exact(usize::from(count)).map_err(|_| OutOfMemory)?;
+        let share = settings.budget / usize::from(count);
+        for number in 0..count {
+            let policy = |segments| Chosen::by(settings.eviction, segments, allocator.clone());
+            let store = Store::new(share, seed.clone(), &budget, policy, allocator.clone())?;
+            let flights = Flights::new(number, count, allocator.clone());
+            shards.push(Apart(RwLock::new(Shard::new(store, flights))));
         }
-    }
-
-    /// The same with a lifetime, after which a value is loaded anew.
-    #[must_use]
-    pub const fn lifetime(mut self, lifetime: Duration) -> Self {
-        self.lifetime = Some(lifetime);
-        self
-    }
-
-    /// The same with other limits.
-    #[must_use]
-    pub const fn limits(mut self, limits: Limits) -> Self {
-        self.limits = limits;
-        self
+        budget.charge(Self::own_memory(&own_name, &shards));
+        let estimates = settings.estimates.then(|| Estimates::new(settings.budget, &allocator));
+        let estimates = estimates.transpose()?;
+        budget.charge(estimates.as_ref().map_or(0, Estimates::memory));
+        let first = shards.first().ok_or(OutOfMemory)?.0.read();
+        let (least, shards_share_hits) = (first.store.least(), first.store.shares_hits());
+        drop(first);
+        Ok(Self {
+            name: own_name,
+            lifetime: settings.lifetime.map(ticks),
+            settings,
+            seed,
+            allocator,
+            least: budget.used() + least,
+            budget,
+            generation: AtomicU32::new(0),
+            flights: AtomicUsize::new(0),
+            turn: AtomicUsize::new(0),
+            shards_share_hits,
+            estimates,
+            shards,
+        })
     }
 
     /// The group's name.
@@ -68,16 +177,49 @@ impl Group {
         &self.name
     }
 
+    /// Forgets all values at once, and lets no load that is in the air now store one. The memory is
+    /// given back little by little, by the operations that follow; where flushes outrun them, by
+    /// the flush.
+    pub fn flush(&self) {
+        self.generation.fetch_add(1, Ordering::AcqRel);
+        let now = self.now(Instant::ZERO);
+        for shard in &self.shards {
+            while shard.0.read().store.is_behind(now.generation) {
+                let mut out = Evicted::new(&self.budget);
+                shard.0.write().store.sweep(TICK_SWEEP, &now, &mut out);
+            }
+        }
+    }
+
+    /// Changes the budget. Where it is less than what is used, entries go before this returns.
+    pub fn set_budget(&self, bytes: usize) {
+        self.budget.set_limit(bytes);
+        while let excess @ 1.. = self.budget.used().saturating_sub(bytes) {
+            let mut turn = 0;
+            if !self.evict(0, &mut turn, excess) {
+                break;
+            }
+        }
+    }
+
     /// The group's counters.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        self.shard.lock().stats()
+        let mut sum = Stats {
+            bytes: self.budget.used() as u64,
+            budget: self.budget.limit() as u64,
+            lent_bytes: self.budget.lent() as u64,
+            ..Stats::default()
+        };
+        self.shards.iter().for_each(|shard| shard.0.read().add_to(&mut sum));
+        sum
     }
 
-    /// Forgets the cached value of a key, and lets no load that is in the air now store one.
-    /// Says whether there was a value.
-    pub fn remove(&self, key: &[u8]) -> bool {
-        self.shard.lock().remove(self.seed.hash(key), key)
+    /// What the hit ratio would be with other budgets, as a sample of the keys has it. `None`
+    /// unless the [`Settings`] ask for it.
+    #[must_use]
+    pub fn estimates(&self) -> Option<[Estimate; 3]> {
+        self.estimates.as_ref().map(Estimates::read)
     }
 
     pub(crate) fn get(
@@ -85,33 +227,111 @@ impl Group {
         key: &[u8],
         asker: Asker,
         waiter: Waiter,
-        now: Instant,
+        at: Instant,
         source: impl FnOnce() -> Source,
-    ) -> Result<Got, Error> {
-        if key.len() > self.limits.key_bytes {
-            return Err(Error::KeyTooLong { limit: self.limits.key_bytes });
+    ) -> Result<Got<A>, Error> {
+        if key.len() > self.longest_key() {
+            return Err(Error::KeyTooLong { limit: self.longest_key() });
         }
-        let ask = Ask { hash: self.seed.hash(key), key, asker, waiter, now };
-        self.shard.lock().get(&ask, self.lifetime, &self.limits, &self.seed, source)
+        let (hash, now) = (self.seed.hash(key), self.now(at));
+        let shard = self.shard(hash);
+        self.estimates.iter().for_each(|estimates| estimates.asked(hash));
+        if self.shards_share_hits
+            && let Some(hit) = shard.read().peek(hash, key, &now)
+        {
+            return Ok(Got::Hit(hit));
+        }
+        // Dropped after the lock: what is evicted is given back outside of it.
+        let mut out;
+        let mut shard = shard.write();
+        if let Some(hit) = shard.hit(hash, key, &now) {
+            return Ok(Got::Hit(hit));
+        }
+        out = Evicted::new(&self.budget);
+        let ask = Ask { hash, key, asker, waiter, now: at, generation: now.generation };
+        let rules = (&self.seed, &self.settings.limits, &self.flights);
+        shard.join(&ask, &now, rules, source, &mut out)
     }
 
-    pub(crate) fn land(
-        &self,
-        key: &Key,
-        id: FlightId,
-        source: Source,
-        result: Result<&Value, LoadError>,
-        now: Instant,
-    ) -> Landed {
-        self.shard.lock().land((self.seed.hash(key), key), id, source, result, now)
+    /// A value that is cached; a miss begins nothing and counts as nothing.
+    pub(crate) fn hit(&self, key: &[u8], at: Instant) -> Option<Value<A>> {
+        let (hash, now) = (self.seed.hash(key), self.now(at));
+        let hit = match self.shards_share_hits {
+            true => self.shard(hash).read().peek(hash, key, &now),
+            false => self.shard(hash).write().hit(hash, key, &now),
+        };
+        let (value, _) = hit?;
+        self.estimates.iter().for_each(|estimates| estimates.asked(hash));
+        Some(value)
     }
 
-    pub(crate) fn take_overdue(&self, now: Instant) -> Vec<Flight> {
-        self.shard.lock().take_overdue(self.limits.load_deadline, now)
+    /// Takes out a load that has been in the air for too long. Where there is none, it looks after
+    /// a few entries of one shard.
+    pub(crate) fn take_overdue(&self, at: Instant) -> Option<Flight<A>> {
+        let deadline = self.settings.limits.load_deadline;
+        for shard in &self.shards {
+            let mut shard = shard.0.write();
+            if let Some(flight) = shard.flights.take_overdue(deadline, at, &self.flights) {
+                shard.stats.load_errors += 1;
+                return Some(flight);
+            }
+        }
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+        let shard = self.shards.get(turn % self.shards.len().max(1))?;
+        let mut out = Evicted::new(&self.budget);
+        let mut shard = shard.0.write();
+        shard.settle_hits();
+        shard.store.sweep(TICK_SWEEP, &self.now(at), &mut out);
+        None
     }
 
-    /// A value of this group that was loaded at `born`.
-    pub(crate) fn found(&self, value: Value, age: Duration) -> Found {
-        Found { value, age: self.lifetime.map(|_| age) }
+    pub(crate) fn longest_key(&self) -> usize {
+        self.settings.limits.key_bytes.min(usize::from(u16::MAX))
+    }
+
+    pub(crate) fn now(&self, at: Instant) -> Now {
+        Now {
+            tick: at.tick(),
+            lifetime: self.lifetime,
+            jitter: self.settings.jitter,
+            generation: self.generation.load(Ordering::Acquire),
+        }
+    }
+
+    /// The shard of a hash, by bits that neither the index nor its tables use first.
+    pub(crate) fn shard_of(&self, hash: u64) -> usize {
+        (((hash & 0xffff) * self.shards.len() as u64) >> 16) as usize
+    }
+
+    pub(crate) fn shard(&self, hash: u64) -> &RwLock<R, Shard<A>> {
+        // There is at least one shard, and no number of a shard lies beyond the last.
+        &self.shards[self.shard_of(hash)].0
+    }
+
+    /// Bytes that the group takes up beside its shards' stores.
+    fn own_memory(name: &Vec<u8, A>, shards: &Vec<Apart<RwLock<R, Shard<A>>>, A>) -> usize {
+        name.capacity() + shards.capacity() * size_of::<Apart<RwLock<R, Shard<A>>>>()
+    }
+
+    /// Recounts everything, and panics where a running figure is wrong.
+    #[cfg(any(test, feature = "check"))]
+    pub fn check(&self) {
+        let mut used = Self::own_memory(&self.name, &self.shards);
+        let (mut lent, mut flights) = (0, 0);
+        for shard in &self.shards {
+            let shard = shard.0.read();
+            shard.flights.check();
+            let store = shard.store.check();
+            (used, lent) = (used + store.0, lent + store.1);
+            flights += shard.flights.len();
+        }
+        used += self.estimates.as_ref().map_or(0, Estimates::memory);
+        assert_eq!((used, lent), (self.budget.used(), self.budget.lent()));
+        assert_eq!(flights, self.flights.load(Ordering::Relaxed));
+        assert!(used <= self.budget.limit().max(self.least), "{used} bytes used");
     }
 }
+
+#[cfg(test)]
+#[path = "group_tests.rs"]
+mod tests;

@@ -2,19 +2,21 @@
 //! drives. It opens no socket, reads no clock and calls nobody back: a frontend asks with
 //! [`Node::get`], does the load it is told to do, and brings the outcome with [`Node::land`].
 
-use alloc::vec::Vec;
-use core::time::Duration;
+use core::fmt;
+
+use allocator_api2::{alloc::Global, vec::Vec};
+use lock_api::RawRwLock;
 
 use crate::{
+    entry::{Memory, OutOfMemory, Value},
     error::{Error, LoadError},
     flight::{Asker, FlightId, Source, Waiter},
-    group::{Found, Group},
-    key::Key,
+    group::{Found, Group, Load, SpinLock},
+    landing::Landed,
     ring::{PeerId, Ring},
-    shard::{Got, Landed},
+    shard::Got,
     stats::Stats,
     time::Instant,
-    value::Value,
 };
 
 /// A group of a node: its place in the order of [`Node::add`].
@@ -23,23 +25,23 @@ pub struct GroupId(pub u16);
 
 /// The answer to a `get`.
 #[derive(Debug)]
-pub enum Get {
+pub enum Get<A: Memory = Global> {
     /// Here it is.
-    Hit(Found),
+    Hit(Found<A>),
     /// Another load of this key is in the air; its landing names the waiter.
     Wait,
     /// The waiter's own load: do it and land it. Its landing names the waiter too.
-    Fetch(Fetch),
+    Fetch(Fetch<A>),
 }
 
 /// A load to be done. It is landed once, with [`Node::land`]; one that is lost on the way ends
 /// through [`Node::overdue`].
 #[derive(Debug)]
 #[must_use = "whoever waits for this load is answered only when it lands"]
-pub struct Fetch {
+pub struct Fetch<A: Memory = Global> {
     group: GroupId,
     flight: FlightId,
-    key: Key,
+    key: Value<A>,
     source: Source,
 }
 
@@ -47,10 +49,20 @@ impl Fetch {
     /// A fetch put together again from what [`Fetch::group`] and its fellows told, for drivers that
     /// stand on the other side of a boundary across which only plain data moves. One that was made
     /// up matches no load in the air, so that its landing has no effect.
-    pub fn from_parts(group: GroupId, flight: u64, key: &[u8], source: Source) -> Self {
-        Self { group, flight: FlightId(flight), key: Key::new(key), source }
+    ///
+    /// # Errors
+    /// If there is no memory for the key.
+    pub fn from_parts(
+        group: GroupId,
+        flight: u64,
+        key: &[u8],
+        source: Source,
+    ) -> Result<Self, OutOfMemory> {
+        Ok(Self { group, flight: FlightId(flight), key: Value::new(key)?, source })
     }
+}
 
+impl<A: Memory> Fetch<A> {
     /// The group it is for.
     #[must_use]
     pub const fn group(&self) -> GroupId {
@@ -76,46 +88,53 @@ impl Fetch {
     }
 }
 
-/// What a load brought.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Load {
-    /// The bytes.
-    pub value: Value,
-    /// How old they were when they came: zero from the origin, what the owner says from a peer.
-    pub age: Duration,
-}
-
-impl From<Value> for Load {
-    fn from(value: Value) -> Self {
-        Self { value, age: Duration::ZERO }
-    }
-}
-
 /// What a landing calls for.
 #[derive(Debug)]
-pub enum Landing {
+pub enum Landing<A: Memory = Global> {
     /// The load is over: tell these.
-    Done(Done),
+    Done(Done<A>),
     /// The owner was no help: the same load, now from the origin.
-    Refetch(Fetch),
+    Refetch(Fetch<A>),
 }
 
 /// A load that is over.
 #[derive(Debug)]
-pub struct Done {
+pub struct Done<A: Memory = Global> {
     /// The group it was for.
     pub group: GroupId,
     /// What everyone gets who waited for it.
-    pub result: Result<Found, Error>,
+    pub result: Result<Found<A>, Error>,
     /// Everyone who waited for it, the first one to ask included.
-    pub waiters: Vec<Waiter>,
+    pub waiters: Vec<Waiter, A>,
 }
+
+/// Why a node does not take in a group. It is not changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AddError {
+    /// It has a group of that name.
+    Taken,
+    /// It has as many groups as there are numbers for.
+    TooMany,
+    /// There is no memory for it.
+    OutOfMemory,
+}
+
+impl fmt::Display for AddError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Taken => "the node has a group of that name",
+            Self::TooMany => "the node has 65,536 groups already",
+            Self::OutOfMemory => "out of memory",
+        })
+    }
+}
+
+impl core::error::Error for AddError {}
 
 /// The groups of one process, and the ring it stands in. Set up alone, then shared by reference
 /// between threads.
-#[derive(Default)]
-pub struct Node {
-    groups: Vec<Group>,
+pub struct Node<R: RawRwLock = SpinLock, A: Memory = Global> {
+    groups: Vec<Group<R, A>, A>,
     ring: Option<(Ring, PeerId)>,
 }
 
@@ -123,17 +142,35 @@ impl Node {
     /// A node with no groups that stands alone.
     #[must_use]
     pub const fn new() -> Self {
-        Self { groups: Vec::new(), ring: None }
+        Self::new_in(Global)
+    }
+}
+
+impl Default for Node {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<R: RawRwLock, A: Memory> Node<R, A> {
+    /// A node with no groups that stands alone, for groups of these locks and this memory.
+    #[must_use]
+    pub const fn new_in(allocator: A) -> Self {
+        Self { groups: Vec::new_in(allocator), ring: None }
     }
 
-    /// Adds a group. `None` if there is one of that name, or no number left for it.
-    pub fn add(&mut self, group: Group) -> Option<GroupId> {
-        let id = GroupId(u16::try_from(self.groups.len()).ok()?);
+    /// Adds a group, and says under which number the node knows it.
+    ///
+    /// # Errors
+    /// If there is one of that name, no number left for it, or no memory.
+    pub fn add(&mut self, group: Group<R, A>) -> Result<GroupId, AddError> {
+        let id = u16::try_from(self.groups.len()).map_err(|_| AddError::TooMany)?;
         if self.group(group.name()).is_some() {
-            return None;
+            return Err(AddError::Taken);
         }
+        self.groups.try_reserve(1).map_err(|_| AddError::OutOfMemory)?;
         self.groups.push(group);
-        Some(id)
+        Ok(GroupId(id))
     }
 
     /// Puts the node into a ring, of which it is the node `own`.
@@ -141,21 +178,30 @@ impl Node {
         self.ring = Some((ring, own));
     }
 
-    /// The group of a name. Nodes have a handful of groups: a scan beats a table.
+    /// The number of the group of a name. Nodes have a handful of groups: a scan beats a table.
     #[must_use]
     pub fn group(&self, name: &[u8]) -> Option<GroupId> {
         let at = self.groups.iter().position(|group| group.name() == name)?;
         u16::try_from(at).ok().map(GroupId)
     }
 
+    /// The group of a number.
+    #[must_use]
+    pub fn engine(&self, group: GroupId) -> Option<&Group<R, A>> {
+        self.groups.get(usize::from(group.0))
+    }
+
+    /// All groups, in the order of their numbers.
+    pub fn groups(&self) -> impl ExactSizeIterator<Item = &Group<R, A>> {
+        self.groups.iter()
+    }
+
     /// Asks for the value of a key. `waiter` is kept only where the answer is
     /// [`Get::Wait`] or [`Get::Fetch`].
     ///
     /// # Errors
-    /// [`Error::KeyTooLong`] or [`Error::Busy`]; nothing was begun then.
-    ///
-    /// # Panics
-    /// If the group is not one of this node's.
+    /// [`Error::KeyTooLong`], [`Error::Busy`], [`Error::OutOfMemory`] or [`Error::NoSuchGroup`];
+    /// nothing was begun then.
     pub fn get(
         &self,
         group: GroupId,
@@ -163,11 +209,11 @@ impl Node {
         asker: Asker,
         waiter: Waiter,
         now: Instant,
-    ) -> Result<Get, Error> {
-        let engine = self.engine(group);
+    ) -> Result<Get<A>, Error> {
+        let engine = self.engine(group).ok_or(Error::NoSuchGroup)?;
         let source = || self.source(key, asker);
         Ok(match engine.get(key, asker, waiter, now, source)? {
-            Got::Hit(value, born) => Get::Hit(engine.found(value, now.since(born))),
+            Got::Hit((value, age)) => Get::Hit(Found::aged(value, age)),
             Got::Wait => Get::Wait,
             Got::Lead(flight, key, source) => Get::Fetch(Fetch { group, flight, key, source }),
         })
@@ -175,39 +221,39 @@ impl Node {
 
     /// Ends a load with what it brought, and says who is to be told. A load that was given up
     /// before ends here without effect.
-    pub fn land(&self, fetch: Fetch, result: Result<Load, LoadError>, now: Instant) -> Landing {
+    pub fn land(
+        &self,
+        fetch: Fetch<A>,
+        result: Result<Load<A>, LoadError>,
+        now: Instant,
+    ) -> Landing<A> {
         let Fetch { group, flight, ref key, source } = fetch;
-        let engine = self.engine(group);
-        let value = result.as_ref().map(|load| &load.value).map_err(|&error| error);
-        match engine.land(key, flight, source, value, now) {
+        let Some(engine) = self.engine(group) else {
+            let waiters = Vec::new_in(self.groups.allocator().clone());
+            return Landing::Done(Done { group, result: Err(Error::NoSuchGroup), waiters });
+        };
+        match engine.land(key, flight, source, result, now) {
             Landed::Redirected => Landing::Refetch(Fetch { source: Source::Origin, ..fetch }),
-            Landed::Done(waiters) => {
-                let found = result.map(|load| engine.found(load.value, load.age));
-                Landing::Done(Done { group, result: found.map_err(Error::from), waiters })
+            Landed::Done(waiters, result) => {
+                Landing::Done(Done { group, result: result.map_err(Error::from), waiters })
             }
         }
     }
 
-    /// Gives up the loads that have been in the air for longer than their group allows: whoever
-    /// waits for one gets [`Error::TimedOut`]. To be called every few tens of milliseconds.
-    #[must_use = "whoever waits for these loads is to be told"]
-    pub fn overdue(&self, now: Instant) -> Vec<Done> {
-        let groups = (0..).map(GroupId).zip(&self.groups);
-        let flights = groups.flat_map(|(id, group)| {
-            group.take_overdue(now).into_iter().map(move |flight| (id, flight))
-        });
-        let done = flights.map(|(group, flight)| Done {
-            group,
-            result: Err(Error::TimedOut),
-            waiters: flight.waiters,
-        });
-        done.collect()
+    /// Gives up a load that has been in the air for longer than its group allows: whoever waits for
+    /// it gets [`Error::TimedOut`]. To be called every few tens of milliseconds, until it has no
+    /// more to tell; it also looks after what has expired.
+    #[must_use = "whoever waits for this load is to be told"]
+    pub fn overdue(&self, now: Instant) -> Option<Done<A>> {
+        let mut groups = (0..).map(GroupId).zip(&self.groups);
+        let (group, flight) = groups.find_map(|(id, it)| Some((id, it.take_overdue(now)?)))?;
+        Some(Done { group, result: Err(Error::TimedOut), waiters: flight.waiters })
     }
 
     /// Forgets the cached value of a key on this node; a load in the air will not bring it back.
     /// Says whether there was a value.
-    pub fn remove(&self, group: GroupId, key: &[u8]) -> bool {
-        self.engine(group).remove(key)
+    pub fn remove(&self, group: GroupId, key: &[u8], now: Instant) -> bool {
+        self.engine(group).is_some_and(|engine| engine.remove(key, now))
     }
 
     /// Each group's name and counters.
@@ -225,10 +271,6 @@ impl Node {
             },
             _ => Source::Origin,
         }
-    }
-
-    fn engine(&self, group: GroupId) -> &Group {
-        &self.groups[usize::from(group.0)]
     }
 }
 

@@ -1,65 +1,71 @@
-//! `Shard`: what one lock guards. The cache and the flights of the same keys stand together, so
+//! `Shard`: what one lock guards. The entries and the flights of the same keys stand together, so
 //! that a hit, a miss, a landing and a removal of a key cannot overtake each other.
 
-use alloc::vec::Vec;
-use core::time::Duration;
+use core::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::{
-    cache::{Cache, Insert, Lookup},
-    error::{Error, LoadError},
-    flight::{Ask, Flight, FlightId, Flights, Join, Source, Waiter},
-    key::{Key, Seed},
-    limits::Limits,
+    entry::{Memory, Value},
+    error::{Error, LoadError, Refusal},
+    evicted::Evicted,
+    flight::{Ask, FlightId, Flights, Join, Source},
+    policy::Chosen,
+    seed::Seed,
+    settings::Limits,
     stats::Stats,
-    time::Instant,
-    value::Value,
+    store::{Hit, SWEEP, Store},
+    time::Now,
 };
 
-pub(crate) struct Shard {
-    pub(crate) cache: Cache,
-    flights: Flights,
-    stats: Stats,
+pub(crate) struct Shard<A: Memory> {
+    pub(crate) store: Store<Chosen<A>, A>,
+    pub(crate) flights: Flights<A>,
+    pub(crate) stats: Stats,
+    /// Hits that were answered without exclusive access, and are not in the stats yet.
+    shared_hits: AtomicUsize,
 }
 
 /// What came of a `get`.
-pub(crate) enum Got {
-    Hit(Value, Instant),
+pub(crate) enum Got<A: Memory> {
+    Hit(Hit<A>),
     Wait,
-    Lead(FlightId, Key, Source),
+    Lead(FlightId, Value<A>, Source),
 }
 
-/// What came of a landing.
-pub(crate) enum Landed {
-    Done(Vec<Waiter>),
-    /// The peer was no help; the flight goes on to the origin.
-    Redirected,
-}
-
-impl Shard {
-    pub(crate) fn new(budget: usize, seed: Seed) -> Self {
-        Self { cache: Cache::new(budget, seed), flights: Flights::new(), stats: Stats::default() }
+impl<A: Memory> Shard<A> {
+    pub(crate) fn new(store: Store<Chosen<A>, A>, flights: Flights<A>) -> Self {
+        let (stats, shared_hits) = (Stats::default(), AtomicUsize::new(0));
+        Self { store, flights, stats, shared_hits }
     }
 
-    /// Finds a value, or lets the asker lead or wait. `source` is asked only when a load begins.
-    pub(crate) fn get(
+    /// Answers a hit without exclusive access.
+    pub(crate) fn peek(&self, hash: u64, key: &[u8], now: &Now) -> Option<Hit<A>> {
+        let hit = self.store.peek(hash, key, now)?;
+        self.shared_hits.fetch_add(1, Ordering::Relaxed);
+        Some(hit)
+    }
+
+    /// Answers a hit.
+    pub(crate) fn hit(&mut self, hash: u64, key: &[u8], now: &Now) -> Option<Hit<A>> {
+        let hit = self.store.hit(hash, key, now)?;
+        self.stats.gets += 1;
+        self.stats.hits += 1;
+        Some(hit)
+    }
+
+    /// After a miss, lets the asker lead or wait. `source` is asked only when a load begins.
+    pub(crate) fn join(
         &mut self,
         ask: &Ask<'_>,
-        lifetime: Option<Duration>,
-        limits: &Limits,
-        seed: &Seed,
+        now: &Now,
+        (seed, limits, in_air): (&Seed, &Limits, &AtomicUsize),
         source: impl FnOnce() -> Source,
-    ) -> Result<Got, Error> {
+        out: &mut Evicted<'_, A>,
+    ) -> Result<Got<A>, Error> {
         self.stats.gets += 1;
-        match self.cache.get(ask.hash, ask.key, lifetime, ask.now) {
-            Lookup::Hit(value, born) => {
-                self.stats.hits += 1;
-                return Ok(Got::Hit(value, born));
-            }
-            Lookup::Expired => self.stats.expirations += 1,
-            Lookup::Miss => {}
-        }
+        self.store.expire(ask.hash, ask.key, now, out);
+        self.store.sweep(SWEEP, now, out);
         let source = source();
-        match self.flights.join(ask, source, seed, limits) {
+        match self.flights.join(ask, source, seed, limits, in_air)? {
             Join::Lead(id, key) => {
                 match source {
                     Source::Origin => self.stats.origin_loads += 1,
@@ -78,62 +84,54 @@ impl Shard {
         }
     }
 
-    /// Ends a flight with what it brought. A value from a peer is served and not stored: the owner
-    /// has it, and two copies could disagree after a removal.
-    pub(crate) fn land(
-        &mut self,
-        (hash, key): (u64, &[u8]),
-        id: FlightId,
-        source: Source,
-        result: Result<&Value, LoadError>,
-        now: Instant,
-    ) -> Landed {
-        if let (Source::Peer(_), Err(LoadError::PeerDown)) = (source, &result) {
-            if self.flights.redirect(hash, key, id) {
-                self.stats.peer_failures += 1;
-                self.stats.origin_loads += 1;
-                return Landed::Redirected;
-            }
-            return Landed::Done(Vec::new());
+    /// Turns a load that its peer failed towards the origin. Says whether it is still in the air.
+    pub(crate) fn redirect(&mut self, hash: u64, key: &[u8], id: FlightId) -> bool {
+        let is_in_air = self.flights.redirect(hash, key, id);
+        self.stats.peer_failures += u64::from(is_in_air);
+        self.stats.origin_loads += u64::from(is_in_air);
+        is_in_air
+    }
+
+    pub(crate) fn count(&mut self, error: LoadError) {
+        match error {
+            LoadError::NotFound => self.stats.not_found += 1,
+            LoadError::Failed
+            | LoadError::TimedOut
+            | LoadError::Busy
+            | LoadError::Panicked
+            | LoadError::PeerDown
+            | LoadError::OutOfMemory => self.stats.load_errors += 1,
         }
-        // A load that was given up has been counted, and whoever waited has been answered.
-        let Some(flight) = self.flights.take(hash, key, id) else {
-            return Landed::Done(Vec::new());
-        };
-        match result {
-            Ok(value) if source == Source::Origin && !flight.outdated => {
-                match self.cache.insert(hash, flight.key, value.clone(), now) {
-                    Insert::Stored { evicted } => self.stats.evictions += evicted,
-                    Insert::Refused => self.stats.refusals += 1,
-                }
-            }
-            Ok(_) => {}
-            Err(LoadError::NotFound) => self.stats.not_found += 1,
-            Err(_) => self.stats.load_errors += 1,
+    }
+
+    pub(crate) fn refuse(&mut self, refusal: Refusal) {
+        match refusal {
+            Refusal::TooLarge => self.stats.refused_too_large += 1,
+            Refusal::OutOfMemory => self.stats.refused_no_memory += 1,
         }
-        Landed::Done(flight.waiters)
     }
 
-    /// Takes out the flights that began so long ago that their deadline has passed.
-    pub(crate) fn take_overdue(&mut self, deadline: Duration, now: Instant) -> Vec<Flight> {
-        let overdue = self.flights.take_overdue(deadline, now);
-        self.stats.load_errors += overdue.len() as u64;
-        overdue
-    }
-
-    /// Forgets a key and outdates what is in the air for it.
-    pub(crate) fn remove(&mut self, hash: u64, key: &[u8]) -> bool {
-        self.flights.outdate(hash, key);
-        self.cache.remove(hash, key)
-    }
-
-    pub(crate) fn stats(&self) -> Stats {
-        Stats {
-            entries: self.cache.len() as u64,
-            bytes: self.cache.used() as u64,
-            budget: self.cache.budget() as u64,
+    /// Adds what this shard has counted.
+    pub(crate) fn add_to(&self, sum: &mut Stats) {
+        let departed = self.store.departed();
+        let shared = self.shared_hits.load(Ordering::Relaxed) as u64;
+        *sum += Stats {
+            gets: self.stats.gets + shared,
+            hits: self.stats.hits + shared,
+            evictions: departed.evicted,
+            evictions_unused: departed.evicted_unused,
+            expirations: departed.expired,
+            entries: self.store.len() as u64,
             flights: self.flights.len() as u64,
+            flight_bytes: self.flights.memory() as u64,
             ..self.stats
-        }
+        };
+    }
+
+    /// Moves the shared hits to the other counters, before theirs wraps where it has 32 bits.
+    pub(crate) fn settle_hits(&mut self) {
+        let shared = core::mem::take(self.shared_hits.get_mut()) as u64;
+        self.stats.gets += shared;
+        self.stats.hits += shared;
     }
 }

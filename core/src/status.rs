@@ -67,11 +67,11 @@ impl From<Error> for Status {
     fn from(error: Error) -> Self {
         match error {
             Error::KeyTooLong { .. } => Self::UriTooLong,
-            Error::NotFound => Self::NotFound,
+            Error::NotFound | Error::NoSuchGroup => Self::NotFound,
             Error::Failed => Self::BadGateway,
             Error::TimedOut => Self::GatewayTimeout,
             Error::Panicked => Self::InternalServerError,
-            Error::Busy => Self::ServiceUnavailable,
+            Error::Busy | Error::OutOfMemory => Self::ServiceUnavailable,
         }
     }
 }

@@ -2,6 +2,8 @@
 
 use core::time::Duration;
 
+use crate::entry::{Memory, Value};
+
 /// A point on the caller's monotonic clock, in whole milliseconds since any start that stays put
 /// while the cache lives. The wall clock will not do: it jumps, and lifetimes would jump with it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -38,4 +40,72 @@ impl Instant {
 
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// The unit in which entries keep their age, in milliseconds: four bytes of them last for two years
+/// and eight months.
+const TICK_MILLIS: u64 = 20;
+
+impl Instant {
+    /// The tick in which this instant lies.
+    pub(crate) const fn tick(self) -> u32 {
+        (self.0 / TICK_MILLIS) as u32
+    }
+}
+
+/// So many ticks as a duration.
+pub(crate) const fn of_ticks(ticks: u32) -> Duration {
+    Duration::from_millis(ticks as u64 * TICK_MILLIS)
+}
+
+/// A duration in whole ticks, at most half of what the counter can tell apart.
+pub(crate) fn whole_ticks(duration: Duration) -> u32 {
+    u32::try_from(millis(duration) / TICK_MILLIS).unwrap_or(u32::MAX).min(u32::MAX / 2)
+}
+
+/// The same for a lifetime: one that ends before it begins would keep nothing.
+pub(crate) fn ticks(lifetime: Duration) -> u32 {
+    whole_ticks(lifetime).max(1)
+}
+
+/// An entry past its lifetime or its generation.
+pub(crate) struct Stale;
+
+/// What decides whether an entry is stale.
+pub(crate) struct Now {
+    pub(crate) tick: u32,
+    /// Ticks that an entry lives which has no lifetime of its own.
+    pub(crate) lifetime: Option<u32>,
+    /// By how many 256ths of it a lifetime may be cut short.
+    pub(crate) jitter: u8,
+    pub(crate) generation: u32,
+}
+
+impl Now {
+    /// How old an entry is, where that is known.
+    pub(crate) fn age<A: Memory>(&self, entry: &Value<A>, hash: u64) -> Result<Option<u32>, Stale> {
+        if !entry.is_of(self.generation) {
+            return Err(Stale);
+        }
+        if entry.is_plain() {
+            return Ok(None);
+        }
+        let extras = entry.extras();
+        let Some(born) = extras.born else { return Ok(None) };
+        // Clocks of two threads may be read in one order and used in the other.
+        let age = match self.tick.wrapping_sub(born) {
+            ahead if ahead > u32::MAX / 2 => 0,
+            age => age,
+        };
+        let lifetime = extras.lifetime.or(self.lifetime);
+        let is_over = lifetime.is_some_and(|lifetime| age >= self.shortened(lifetime, hash));
+        if is_over { Err(Stale) } else { Ok(Some(age)) }
+    }
+
+    /// Entries that were loaded together shall not expire together: each lifetime is cut short by
+    /// a share of its own, drawn from the hash.
+    fn shortened(&self, lifetime: u32, hash: u64) -> u32 {
+        let share = (u64::from(self.jitter) * (hash & 0xff)) >> 8;
+        lifetime - ((u64::from(lifetime) * share) >> 8) as u32
+    }
 }

@@ -13,12 +13,15 @@ use std::{
     time::Duration,
 };
 
-use gocache_core::{Group, Node, PeerId, Ring, Seed};
+use gocache_core::{AddError, Eviction, PeerId, Ring, Seed, Settings};
 
 pub use error::ConfigError;
 use error::Source;
 
-use crate::http1::HeadLimits;
+use crate::{
+    engine::{Group, Node},
+    http1::HeadLimits,
+};
 
 /// The demonstration: what is served when no file is named.
 pub const DEMONSTRATION: &str = include_str!("demonstration.toml");
@@ -64,6 +67,10 @@ pub struct GroupConfig {
     pub origin: usize,
     /// After this long a value is loaded anew.
     pub lifetime: Option<Duration>,
+    /// By how many percent a lifetime may be cut short, each entry's by its own share.
+    pub jitter: u8,
+    /// Which entry goes when room is needed.
+    pub policy: Eviction,
     /// The `Content-Type` of its values.
     pub content_type: String,
 }
@@ -199,35 +206,57 @@ impl Config {
         Self::check(&Source { file: Path::new("(text)"), text }, Overrides::default())
     }
 
-    /// What each group grants at the most, as the core sees it.
+    /// A group as the core is told of it.
     #[must_use]
-    pub fn group_limits(&self) -> gocache_core::Limits {
-        gocache_core::Limits {
-            key_bytes: self.limits.key_bytes,
-            flights: self.limits.flights,
-            waiters: self.limits.waiters,
-            load_deadline: self.deadlines.load,
+    pub fn settings(&self, group: &GroupConfig) -> Settings {
+        Settings {
+            budget: group.budget,
+            eviction: group.policy,
+            lifetime: group.lifetime,
+            // Rounded down: no lifetime is cut by more than the file says.
+            jitter: (u16::from(group.jitter) * 256 / 100) as u8,
+            shards: shards(group.budget, self.loops),
+            // It is the `ETag` of every hit.
+            digests: true,
+            estimates: false,
+            limits: gocache_core::Limits {
+                key_bytes: self.limits.key_bytes,
+                flights: self.limits.flights,
+                waiters: self.limits.waiters,
+                load_deadline: self.deadlines.load,
+            },
         }
     }
 
     /// The core that this configuration describes. Each start draws a new seed, so that nobody can
     /// choose keys that collide.
-    #[must_use]
-    pub fn node(&self, seed: u64) -> Node {
-        let mut node = Node::new();
+    ///
+    /// # Errors
+    /// If there is no memory for its tables.
+    pub fn node(&self, seed: u64) -> Result<Node, AddError> {
+        let mut node = Node::new_in(Default::default());
         for config in &self.groups {
-            let group = Group::new(&config.name, config.budget, Seed::new(seed));
-            let group = group.limits(self.group_limits());
-            let added = node.add(match config.lifetime {
-                Some(lifetime) => group.lifetime(lifetime),
-                None => group,
-            });
-            debug_assert!(added.is_some(), "names are unique: they are the keys of a table");
+            let settings = self.settings(config);
+            let group = Group::new_in(&config.name, settings, Seed::new(seed), Default::default());
+            node.add(group.map_err(|_| AddError::OutOfMemory)?)?;
         }
         if let Some(cluster) = &self.cluster {
             node.join(cluster.ring.clone(), cluster.own);
         }
-        node
+        Ok(node)
+    }
+}
+
+/// In how many parts with a lock each a group is kept. Where there are a few for each loop, loops
+/// seldom wait for each other; but the order of eviction is exact only within one. In a small group
+/// that shows, and there are not many entries to wait for.
+fn shards(budget: usize, loops: usize) -> u16 {
+    const SMALL: usize = 8 << 20;
+    const MOST: u16 = 64;
+    match u16::try_from(4 * loops) {
+        _ if budget < SMALL => 1,
+        Ok(shards) => shards.min(MOST),
+        Err(_) => MOST,
     }
 }
 

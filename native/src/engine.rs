@@ -2,8 +2,15 @@
 //! the WASI host one that lives in a component; everything a client sees is the same code.
 
 use gocache_core::{
-    Asker, Done, Error, Fetch, Get, GroupId, Instant, Landing, Load, LoadError, Node, Stats, Waiter,
+    Asker, Done, Error, Fetch, Get, GroupId, Instant, Landing, Load, LoadError, Stats, Waiter,
 };
+use parking_lot::RawRwLock;
+
+/// The core's node, with locks that fit a thread under a kernel.
+pub type Node = gocache_core::Node<RawRwLock>;
+
+/// A group of such a node.
+pub(crate) type Group = gocache_core::Group<RawRwLock>;
 
 /// What the server asks of the core: see the methods of [`Node`] that have these names.
 pub trait Engine: Send + Sync + 'static {
@@ -13,7 +20,7 @@ pub trait Engine: Send + Sync + 'static {
     /// Asks for the value of a key.
     ///
     /// # Errors
-    /// If the key is too long or too many loads are in the air.
+    /// If the key is too long, too many loads are in the air, or there is no memory for one more.
     fn get(
         &self,
         group: GroupId,
@@ -26,8 +33,8 @@ pub trait Engine: Send + Sync + 'static {
     /// Ends a load with what it brought.
     fn land(&self, fetch: Fetch, result: Result<Load, LoadError>, now: Instant) -> Landing;
 
-    /// Gives up the loads that are past their deadline.
-    fn overdue(&self, now: Instant) -> Vec<Done>;
+    /// Gives up a load that is past its deadline; to be called until there is none.
+    fn overdue(&self, now: Instant) -> Option<Done>;
 
     /// The counters of each group, in the order of [`GroupId`].
     fn stats(&self) -> Vec<Stats>;
@@ -53,7 +60,7 @@ impl Engine for Node {
         self.land(fetch, result, now)
     }
 
-    fn overdue(&self, now: Instant) -> Vec<Done> {
+    fn overdue(&self, now: Instant) -> Option<Done> {
         self.overdue(now)
     }
 

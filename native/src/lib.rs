@@ -27,5 +27,5 @@ pub use config::{
     ClusterConfig, Config, ConfigError, DEMONSTRATION, Deadlines, GroupConfig, Limits,
     OriginConfig, OriginKind, Overrides, SqliteConfig, Target,
 };
-pub use engine::Engine;
+pub use engine::{Engine, Node};
 pub use server::{Server, StartError};

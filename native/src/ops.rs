@@ -70,7 +70,7 @@ struct Snapshot(Vec<(String, Stats)>);
 type Read = fn(&Stats) -> u64;
 
 /// Name, help text, and where the number stands. The encoder appends `_total`.
-const COUNTERS: [(&str, &str, Read); 12] = [
+const COUNTERS: [(&str, &str, Read); 14] = [
     ("gocache_gets", "Requests for a key", |s| s.gets),
     ("gocache_hits", "Requests answered from memory", |s| s.hits),
     ("gocache_waits", "Requests that waited for the load of another one", |s| s.waits),
@@ -81,15 +81,19 @@ const COUNTERS: [(&str, &str, Read); 12] = [
     ("gocache_not_found", "Loads that found no such key", |s| s.not_found),
     ("gocache_load_errors", "Loads that failed", |s| s.load_errors),
     ("gocache_evictions", "Entries that made room for others", |s| s.evictions),
+    ("gocache_evictions_unused", "Entries evicted before a second use", |s| s.evictions_unused),
     ("gocache_expirations", "Entries found past their lifetime", |s| s.expirations),
-    ("gocache_refusals", "Values served and not stored for their size", |s| s.refusals),
+    ("gocache_refused_too_large", "Values not stored for their size", |s| s.refused_too_large),
+    ("gocache_refused_no_memory", "Values not stored for lack of memory", |s| s.refused_no_memory),
 ];
 
-const GAUGES: [(&str, &str, Read); 4] = [
+const GAUGES: [(&str, &str, Read); 6] = [
     ("gocache_entries", "Entries held", |s| s.entries),
     ("gocache_memory_bytes", "Bytes of memory held by entries and tables", |s| s.bytes),
     ("gocache_budget_bytes", "The budget for those bytes", |s| s.budget),
+    ("gocache_lent_bytes", "Bytes of values cached no more and still held", |s| s.lent_bytes),
     ("gocache_flights", "Loads in the air", |s| s.flights),
+    ("gocache_flight_bytes", "Bytes that loads in the air take up", |s| s.flight_bytes),
 ];
 
 impl Collector for Snapshot {

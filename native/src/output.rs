@@ -138,6 +138,10 @@ impl Output {
 mod tests {
     use super::*;
 
+    fn value(bytes: &[u8]) -> Value {
+        Value::new(bytes).expect("memory for a small value")
+    }
+
     #[test]
     fn bytes_come_out_in_order_however_few_are_sent_at_a_time() {
         let large = vec![b'v'; INLINE + 1];
@@ -146,10 +150,10 @@ mod tests {
             let mut output = Output::default();
             for round in 0..3_u8 {
                 output.write(|bytes| bytes.extend_from_slice(&[b'h', round]));
-                output.push(Value::from(b"small"));
+                output.push(value(b"small"));
                 output.write(|bytes| bytes.push(b'H'));
-                output.push(Value::from(large.as_slice()));
-                output.push(Value::from(large.as_slice()));
+                output.push(value(&large));
+                output.push(value(&large));
             }
             expected.clear();
             for round in 0..3_u8 {
@@ -178,7 +182,7 @@ mod tests {
         for round in 0..2_000_u32 {
             output.write(|bytes| bytes.extend_from_slice(&round.to_be_bytes().repeat(100)));
             if round == 1_000 {
-                output.push(Value::from([7; INLINE + 1].as_slice()));
+                output.push(value(&[7; INLINE + 1]));
             }
             let step = output.len().saturating_sub(150);
             output.advance(step);

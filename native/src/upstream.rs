@@ -14,6 +14,7 @@ use crate::{
 const MAX_HEAD: usize = 32 << 10;
 
 const TOO_LONG: &str = "the value is longer than value_bytes allows";
+const NO_MEMORY: &str = "there is no memory for the value";
 
 /// Who is asked. Their answers mean different things.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -165,7 +166,9 @@ impl Exchange {
             };
             bytes = &bytes[step.used..];
             if self.value.try_reserve(step.content.len()).is_err() {
-                return Some(self.failed("there is no memory for the value"));
+                let result = Err(LoadError::OutOfMemory);
+                // That is this node's fault: whoever was asked is fine.
+                return Some(Outcome { result, reusable: false, alive: true, cause: NO_MEMORY });
             }
             self.value.extend_from_slice(step.content);
         }
@@ -177,12 +180,14 @@ impl Exchange {
                 let outcome = self.failed("its answer has a Content-Encoding");
                 return Outcome { reusable, alive: true, ..outcome };
             }
-            (_, 200) => {
-                let value = Value::from(self.value.as_slice());
-                // What comes from the origin is new to us, however long another cache had it.
-                let age = if self.kind == Kind::Peer { head.age } else { 0 };
-                (Ok(Load { value, age: Duration::from_secs(age) }), "")
-            }
+            (_, 200) => match Value::new(&self.value) {
+                Ok(value) => {
+                    // What comes from the origin is new to us, however long another cache had it.
+                    let age = if self.kind == Kind::Peer { head.age } else { 0 };
+                    (Ok(Load { age: Duration::from_secs(age), ..value.into() }), "")
+                }
+                Err(error) => (Err(error.into()), NO_MEMORY),
+            },
             (Kind::Origin, 404) => (Err(LoadError::NotFound), ""),
             (Kind::Origin, _) => (Err(LoadError::Failed), "its answer is neither 200 nor 404"),
             // A 404 without the field means that the peer knows no such group: no help at all.

@@ -9,6 +9,7 @@ use crate::harness::{Frontend, Reply, Setup, Site};
 promises! {
     the_least_recently_used_goes_first,
     the_newest_stay_through_a_churn,
+    what_is_asked_for_often_stays_through_a_scan_where_the_policy_says_so,
     a_value_of_most_of_the_budget_is_stored,
     a_value_over_the_budget_is_served_and_disturbs_nothing,
     a_value_over_its_limit_is_refused,
@@ -70,6 +71,24 @@ fn the_newest_stay_through_a_churn<F: Frontend>() {
     }
     for key in &keys[..100] {
         assert!(!is_cached(&site, key, size), "{key}, with 2 MiB of newer values in 1 MiB");
+    }
+}
+
+fn what_is_asked_for_often_stays_through_a_scan_where_the_policy_says_so<F: Frontend>() {
+    let size = 10 * KIB;
+    for (policy, stays) in [("lru", false), ("s3-fifo", true)] {
+        let site = Setup::new().group("policy", policy).start::<F>();
+        site.origin.set_otherwise(Reply::value(vec![b'.'; size]));
+        let mut client = site.connect();
+        for _ in 0..4 {
+            client.get("hot").status(200);
+        }
+        for number in 0..300 {
+            client.get(&format!("scan-{number}")).status(200);
+        }
+        client.get("hot").status(200);
+        let loads = site.origin.loads_of("hot");
+        assert_eq!(loads == 1, stays, "{loads} loads of the key with the policy {policy}");
     }
 }
 

@@ -1,12 +1,13 @@
 //! Operators have a port of their own: whether the server lives, whether it is ready, and what it
 //! has done so far.
 
-use crate::harness::{Answer, Asked, Frontend, Metrics, Reply, Site, eventually};
+use crate::harness::{Answer, Asked, Frontend, Metrics, Reply, Setup, Site, eventually};
 
 promises! {
     health_and_readiness_are_answered,
     metrics_are_open_metrics,
     counters_move_with_requests,
+    what_becomes_of_memory_is_counted,
     the_data_port_has_no_operations,
     the_operations_port_has_no_data,
     the_operations_port_speaks_http_as_strictly,
@@ -44,15 +45,21 @@ fn metrics_are_open_metrics<F: Frontend>() {
     assert!(ours > 3, "{ours} series that begin with gocache_");
 }
 
-/// What the counters of the group say: gets, hits and loads.
+/// What these series of the group say.
 #[track_caller]
-fn counts(site: &Site) -> [f64; 3] {
+fn series<const N: usize>(site: &Site, wanted: [&str; N]) -> [f64; N] {
     let metrics = scrape(site);
-    ["gocache_gets_total", "gocache_hits_total", "gocache_origin_loads_total"].map(|name| {
+    wanted.map(|name| {
         let names: Vec<&str> = metrics.names().collect();
         let found = metrics.of_scores(name);
         found.unwrap_or_else(|| panic!("no series {name} of the group scores among {names:?}"))
     })
+}
+
+/// What the counters of the group say: gets, hits and loads.
+#[track_caller]
+fn counts(site: &Site) -> [f64; 3] {
+    series(site, ["gocache_gets_total", "gocache_hits_total", "gocache_origin_loads_total"])
 }
 
 fn counters_move_with_requests<F: Frontend>() {
@@ -68,6 +75,37 @@ fn counters_move_with_requests<F: Frontend>() {
     assert_eq!(counts(&site), [4.0, 3.0, 1.0], "the same and three hits");
     client.get("nobody").status(404);
     assert_eq!(counts(&site), [5.0, 3.0, 2.0], "the same and a key that is not there");
+}
+
+fn what_becomes_of_memory_is_counted<F: Frontend>() {
+    let site = Setup::new().budget("64 KiB").start::<F>();
+    site.origin.set_otherwise(Reply::value([b'.'; 10 << 10]));
+    site.origin.set("giant", Reply::value(vec![b'.'; 65 << 10]));
+    let refused = ["gocache_refused_too_large_total", "gocache_refused_no_memory_total"];
+    let evicted = ["gocache_evictions_total", "gocache_evictions_unused_total"];
+    let flights = ["gocache_flights", "gocache_flight_bytes"];
+    assert_eq!(series(&site, refused), [0.0; 2], "refused at the start");
+    assert_eq!(series(&site, evicted), [0.0; 2], "evicted at the start");
+    assert_eq!(series(&site, flights), [0.0; 2], "in the air at the start");
+
+    let mut client = site.connect();
+    client.get("giant").status(200);
+    assert_eq!(series(&site, refused), [1.0, 0.0], "refused of a value over the budget");
+    for key in ["a", "b", "b", "c", "d", "e", "f", "g", "h"] {
+        client.get(key).status(200);
+    }
+    let [evictions, unused] = series(&site, evicted);
+    assert!(evictions >= 2.0 && unused == evictions - 1.0, "b was used: {unused} of {evictions}");
+    let [held, budget] = series(&site, ["gocache_memory_bytes", "gocache_budget_bytes"]);
+    assert!(held > 50e3 && held <= budget && budget == 65536.0, "{held} bytes of {budget}");
+
+    site.origin.set("Tom", Reply::Hang);
+    let _waits = site.waiting("Tom");
+    let [flights, bytes] = series(&site, flights);
+    assert!(flights == 1.0 && bytes > 0.0, "{bytes} bytes for {flights} load in the air");
+    eventually("no value is lent once it is sent", || {
+        series(&site, ["gocache_lent_bytes"]) == [0.0]
+    });
 }
 
 fn the_data_port_has_no_operations<F: Frontend>() {

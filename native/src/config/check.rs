@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, path::Path, time::Duration};
 
-use gocache_core::{DEFAULT_BASE, PeerId, Ring};
+use gocache_core::{DEFAULT_BASE, Eviction, PeerId, Ring};
 use toml::Spanned;
 
 use super::{
@@ -127,9 +127,9 @@ fn limits(source: &Source<'_>, raw: &raw::Limits) -> Result<Limits, ConfigError>
             // one that is percent-encoded throughout.
             target: bytes(&raw.target_bytes, 25 << 10, 1, 1 << 20)?.min(head_bytes),
         },
-        key_bytes: bytes(&raw.key_bytes, 8 << 10, 1, 1 << 20)?,
+        key_bytes: bytes(&raw.key_bytes, 8 << 10, 1, u16::MAX.into())?,
         body_bytes: bytes(&raw.body_bytes, 1 << 20, 0, 1 << 40)? as u64,
-        value_bytes: bytes(&raw.value_bytes, 64 << 20, 0, 1 << 32)?,
+        value_bytes: bytes(&raw.value_bytes, 64 << 20, 0, u32::MAX as usize)?,
         flights: count(&raw.flights, 1 << 10, 1 << 20)?,
         waiters: count(&raw.waiters, 16 << 10, 1 << 24)?,
         pipeline: count(&raw.pipeline, 128, 1 << 10)?,
@@ -185,10 +185,29 @@ fn group(
         name: name.into_inner(),
         origin,
         lifetime: raw.lifetime.map(|Period(lifetime)| lifetime),
+        jitter: jitter(source, raw.jitter)?,
+        policy: policy(source, raw.policy)?,
         content_type: raw
             .content_type
             .map_or_else(|| "application/octet-stream".to_owned(), Spanned::into_inner),
     })
+}
+
+fn jitter(source: &Source<'_>, raw: Option<Spanned<u64>>) -> Result<u8, ConfigError> {
+    let Some(raw) = raw else { return Ok(0) };
+    match u8::try_from(*raw.get_ref()) {
+        Ok(percent @ ..=50) => Ok(percent),
+        _ => Err(source.at(&raw, "jitter is a number of percent from 0 to 50")),
+    }
+}
+
+fn policy(source: &Source<'_>, raw: Option<Spanned<String>>) -> Result<Eviction, ConfigError> {
+    let Some(raw) = raw else { return Ok(Eviction::default()) };
+    match raw.get_ref().as_str() {
+        "lru" => Ok(Eviction::Lru),
+        "s3-fifo" => Ok(Eviction::S3Fifo),
+        _ => Err(source.at(&raw, "policy is \"lru\" or \"s3-fifo\"")),
+    }
 }
 
 fn origin(

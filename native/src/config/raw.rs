@@ -79,6 +79,8 @@ pub(super) struct Group {
     pub(super) origin: Spanned<String>,
     pub(super) budget: Size,
     pub(super) lifetime: Option<Period>,
+    pub(super) jitter: Option<Spanned<u64>>,
+    pub(super) policy: Option<Spanned<String>>,
     pub(super) content_type: Option<Spanned<String>>,
 }
 

@@ -19,19 +19,44 @@ fn the_demonstration_is_sound() {
 #[test]
 fn what_is_written_is_what_is_read() {
     let text = format!(
-        "loops = 3\nbase = \"/x/\"\n{ORIGIN}{GROUP}lifetime = \"1m 30s\"\n\
+        "loops = 3\nbase = \"/x/\"\n{ORIGIN}{GROUP}lifetime = \"1m 30s\"\njitter = 10\n\
+         policy = \"s3-fifo\"\n\
          [limits]\nbody_bytes = 7\n[deadlines]\nload = \"20ms\"\n\
          [cluster]\nself = \"a:2\"\npeers = [\"a:1\", \"a:2\"]\nsecret = \"0123456789abcdef\"\n"
     );
     let config = Config::from_toml(&text).expect("sound");
     assert_eq!((config.loops, config.base.as_str(), config.limits.body_bytes), (3, "/x/", 7));
-    assert_eq!(config.groups[0].lifetime, Some(Duration::from_secs(90)));
-    assert_eq!((config.groups[0].budget, config.groups[0].origin), (1 << 20, 0));
+    let group = &config.groups[0];
+    assert_eq!(group.lifetime, Some(Duration::from_secs(90)));
+    assert_eq!((group.jitter, group.policy), (10, Eviction::S3Fifo));
+    assert_eq!((group.budget, group.origin), (1 << 20, 0));
     assert_eq!(config.deadlines.load, Duration::from_millis(20));
     let OriginKind::Http(target) = &config.origins[0].kind else { panic!("an HTTP origin") };
     assert_eq!((target.authority.as_str(), target.path.as_str()), ("localhost:1", "/v/"));
     let cluster = config.cluster.expect("a cluster");
     assert_eq!((cluster.own, cluster.nodes.len()), (PeerId(1), 2));
+}
+
+#[test]
+fn the_core_is_told_what_is_written() {
+    let settings = |keys: &str| {
+        let config = Config::from_toml(&format!("loops = 3\n{ORIGIN}{GROUP}{keys}"));
+        let config = config.expect("sound");
+        config.settings(&config.groups[0])
+    };
+    let plain = settings("");
+    assert_eq!((plain.eviction, plain.jitter, plain.shards), (Eviction::Lru, 0, 1));
+    let set = settings("policy = \"s3-fifo\"\njitter = 50\n[limits]\nflights = 7\n");
+    assert_eq!((set.eviction, set.jitter, set.limits.flights), (Eviction::S3Fifo, 128, 7));
+}
+
+#[test]
+fn a_large_group_has_a_few_shards_for_each_loop() {
+    for (budget, loops, expected) in
+        [(0, 8, 1), ((8 << 20) - 1, 8, 1), (8 << 20, 1, 4), (1 << 30, 8, 32), (1 << 30, 128, 64)]
+    {
+        assert_eq!(shards(budget, loops), expected, "{budget} bytes, {loops} loops");
+    }
 }
 
 #[test]
@@ -62,9 +87,16 @@ fn each_mistake_is_pointed_at() {
         (format!("{ORIGIN}{GROUP}lifetime = \"soon\"\n"), "(text):7:12: a duration is"),
         (format!("{ORIGIN}{GROUP}lifetime = \"0s\"\n"), "(text):7:12: this duration is"),
         (format!("{ORIGIN}{GROUP}content_type = \"a\\nb\"\n"), "(text):7:16: content_type"),
+        (format!("{ORIGIN}{GROUP}jitter = 51\n"), "(text):7:10: jitter is a number of percent"),
+        (format!("{ORIGIN}{GROUP}jitter = 306\n"), "(text):7:10: jitter is a number of percent"),
+        (format!("{ORIGIN}{GROUP}policy = \"LRU\"\n"), "(text):7:10: policy is \"lru\" or"),
         (format!("loops = 0\n{ORIGIN}{GROUP}"), "(text):1:9: loops is"),
         (format!("base = \"x\"\n{ORIGIN}{GROUP}"), "(text):1:8: base is"),
         (format!("{ORIGIN}{GROUP}[limits]\npipeline = 0\n"), "(text):8:12: this is a number"),
+        (
+            format!("{ORIGIN}{GROUP}[limits]\nkey_bytes = 65536\n"),
+            "(text):8:13: this is a size from 1 to 65535 bytes",
+        ),
         (format!("{ORIGIN}{GROUP}{}", cluster.replace("a:2", "a")), "(text):9:10: a node is named"),
         (
             format!("{ORIGIN}{GROUP}{}", cluster.replace("\"a:2\"", "\"a:2\", \"a:2\"")),

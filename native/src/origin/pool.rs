@@ -97,20 +97,16 @@ fn work<O: Origin>(
                 continue;
             }
         };
-        match result {
-            Ok(Some(bytes)) => {
-                log(terms, &fetch, "found", "", began);
-                land(fetch, Ok(Value::from(bytes.as_slice()).into()));
-            }
-            Ok(None) => {
-                log(terms, &fetch, "not found", "", began);
-                land(fetch, Err(LoadError::NotFound));
-            }
-            Err(Failure(cause)) => {
-                log(terms, &fetch, "failed", &cause, began);
-                land(fetch, Err(LoadError::Failed));
-            }
-        }
+        let (outcome, cause, result) = match &result {
+            Ok(Some(bytes)) => match Value::new(bytes) {
+                Ok(value) => ("found", "", Ok(value.into())),
+                Err(error) => ("failed", "there is no memory for the value", Err(error.into())),
+            },
+            Ok(None) => ("not found", "", Err(LoadError::NotFound)),
+            Err(Failure(cause)) => ("failed", cause.as_str(), Err(LoadError::Failed)),
+        };
+        log(terms, &fetch, outcome, cause, began);
+        land(fetch, result);
     }
 }
 
@@ -137,16 +133,23 @@ mod tests {
     }
 
     /// Loads these keys with one worker; what came of each, in the order in which they landed.
-    fn load(takes: Duration, patience: Duration, keys: &[&[u8]]) -> Vec<Result<Load, LoadError>> {
+    fn load(
+        takes: Duration,
+        patience: Duration,
+        keys: &[&[u8]],
+    ) -> Vec<Result<Vec<u8>, LoadError>> {
         let groups = Arc::from(["scores".to_owned()]);
         let terms = Terms { origin: "slow".to_owned(), groups, patience };
         let (sender, landed) = channel();
-        let land: Land = Arc::new(move |_, result| drop(sender.send(result)));
+        let land: Land = Arc::new(move |_, result| {
+            drop(sender.send(result.map(|load| load.value.to_vec())));
+        });
         let pool = Pool::start(1, keys.len(), &terms, move || Slow(takes), &land);
         let pool = pool.expect("a thread more");
         drop(land);
         for (flight, key) in (1..).zip(keys) {
             let fetch = Fetch::from_parts(GroupId(0), flight, key, Source::Origin);
+            let fetch = fetch.expect("memory for a key");
             pool.submit(fetch).expect("the queue has room");
         }
         drop(pool);
@@ -157,7 +160,7 @@ mod tests {
     fn a_load_that_nobody_waits_for_any_more_is_not_done() {
         let keys = [b"a".as_slice(), b"b", b"c", b"d", b"e", b"f"];
         let results = load(Duration::from_millis(300), Duration::from_millis(200), &keys);
-        assert_eq!(results[0], Ok(Value::from(b"a").into()));
+        assert_eq!(results[0], Ok(b"a".to_vec()));
         assert_eq!(results[1..], [const { Err(LoadError::TimedOut) }; 5]);
     }
 
@@ -166,6 +169,6 @@ mod tests {
         let keys = [b"a".as_slice(), b"panic", b"b"];
         let results = load(Duration::ZERO, Duration::from_secs(60), &keys);
         assert_eq!(results[1], Err(LoadError::Panicked));
-        assert_eq!(results[2], Ok(Value::from(b"b").into()));
+        assert_eq!(results[2], Ok(b"b".to_vec()));
     }
 }

@@ -191,7 +191,7 @@ impl EventLoop {
         }
         if self.plane == PlaneKind::Ops && self.overdue_at <= now {
             self.overdue_at = now.after(OVERDUE);
-            for done in shared.engine.overdue(now) {
+            while let Some(done) = shared.engine.overdue(now) {
                 shared.control.deliver(done, None, |_, _| ());
             }
         }

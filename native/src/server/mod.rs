@@ -112,7 +112,7 @@ impl Server {
     /// # Errors
     /// If an address is taken, or the system refuses what a server needs.
     pub fn start(config: Config) -> Result<Self, StartError> {
-        let engine = config.node(seed()?);
+        let engine = config.node(seed()?).map_err(io::Error::other)?;
         Self::start_with(config, Arc::new(engine))
     }
 

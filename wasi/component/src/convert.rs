@@ -1,28 +1,44 @@
 //! The core's types from and to those of the WIT, one to one. No match has a `_`: a variant or a
 //! counter that is new in the core breaks the build here until the WIT has it too.
 
+use alloc::vec::Vec;
 use core::time::Duration;
 
 use gocache_core::{
-    Asker, Done, Error, Fetch, Found, Get, Group, GroupId, Landing, Limits, Load, LoadError,
-    PeerId, Seed, Source, Stats, Value,
+    Asker, Done, Error, Eviction, Fetch, Found, Get, GroupId, Landing, Limits, Load, LoadError,
+    OutOfMemory, PeerId, Settings, Source, Stats, Value,
 };
 
 use crate::bindings::wit;
 
-/// A group as configured; `None` if a size does not fit this machine's 32 bits.
-pub(crate) fn group(settings: &wit::GroupSettings, seed: Seed) -> Option<Group> {
-    let limits = Limits {
-        key_bytes: settings.key_bytes.try_into().ok()?,
-        flights: settings.flights.try_into().ok()?,
-        waiters: settings.waiters.try_into().ok()?,
-        load_deadline: Duration::from_millis(settings.load_deadline),
-    };
-    let group = Group::new(&settings.name, settings.budget.try_into().ok()?, seed).limits(limits);
-    Some(match settings.lifetime {
-        Some(lifetime) => group.lifetime(Duration::from_millis(lifetime)),
-        None => group,
+/// The settings of a group; `None` if a size does not fit this machine's 32 bits.
+pub(crate) fn settings(group: &wit::GroupSettings) -> Option<Settings> {
+    Some(Settings {
+        budget: group.budget.try_into().ok()?,
+        eviction: group.eviction.into(),
+        lifetime: group.lifetime.map(Duration::from_millis),
+        jitter: group.jitter,
+        // An instance has one thread.
+        shards: 1,
+        // As the native server has it, so that as many entries fit a budget.
+        digests: true,
+        estimates: false,
+        limits: Limits {
+            key_bytes: group.key_bytes.try_into().ok()?,
+            flights: group.flights.try_into().ok()?,
+            waiters: group.waiters.try_into().ok()?,
+            load_deadline: Duration::from_millis(group.load_deadline),
+        },
     })
+}
+
+impl From<wit::Eviction> for Eviction {
+    fn from(eviction: wit::Eviction) -> Self {
+        match eviction {
+            wit::Eviction::Lru => Self::Lru,
+            wit::Eviction::S3Fifo => Self::S3Fifo,
+        }
+    }
 }
 
 fn millis(duration: Duration) -> u64 {
@@ -67,27 +83,29 @@ impl From<Fetch> for wit::Fetch {
     }
 }
 
-impl From<wit::Fetch> for Fetch {
-    fn from(fetch: wit::Fetch) -> Self {
+impl TryFrom<wit::Fetch> for Fetch {
+    type Error = OutOfMemory;
+
+    fn try_from(fetch: wit::Fetch) -> Result<Self, OutOfMemory> {
         let wit::Fetch { group, flight, key, source } = fetch;
         Self::from_parts(GroupId(group), flight, &key, source.into())
     }
 }
 
-impl From<Found> for wit::Found {
-    fn from(found: Found) -> Self {
-        Self { value: found.value.as_ref().into(), age: found.age.map(millis) }
-    }
+/// A value for the host. It may be large: where there is no room for the copy, the cache lives on.
+fn found(found: Found) -> Result<wit::Found, Error> {
+    let mut value = Vec::new();
+    value.try_reserve_exact(found.value.len()).map_err(|_| OutOfMemory)?;
+    value.extend_from_slice(&found.value);
+    Ok(wit::Found { value, age: found.age.map(millis) })
 }
 
-impl From<Get> for wit::Answer {
-    fn from(got: Get) -> Self {
-        match got {
-            Get::Hit(found) => Self::Hit(found.into()),
-            Get::Wait => Self::Wait,
-            Get::Fetch(fetch) => Self::Fetch(fetch.into()),
-        }
-    }
+pub(crate) fn answer(got: Get) -> Result<wit::Answer, Error> {
+    Ok(match got {
+        Get::Hit(hit) => wit::Answer::Hit(found(hit)?),
+        Get::Wait => wit::Answer::Wait,
+        Get::Fetch(fetch) => wit::Answer::Fetch(fetch.into()),
+    })
 }
 
 impl From<Error> for wit::Error {
@@ -99,6 +117,8 @@ impl From<Error> for wit::Error {
             Error::TimedOut => Self::TimedOut,
             Error::Panicked => Self::Panicked,
             Error::Busy => Self::Busy,
+            Error::OutOfMemory => Self::OutOfMemory,
+            Error::NoSuchGroup => Self::NoSuchGroup,
         }
     }
 }
@@ -112,21 +132,24 @@ impl From<wit::LoadError> for LoadError {
             wit::LoadError::Busy => Self::Busy,
             wit::LoadError::Panicked => Self::Panicked,
             wit::LoadError::PeerDown => Self::PeerDown,
+            wit::LoadError::OutOfMemory => Self::OutOfMemory,
         }
     }
 }
 
-impl From<wit::Load> for Load {
-    fn from(load: wit::Load) -> Self {
-        Self { value: Value::from(&*load.value), age: Duration::from_millis(load.age) }
-    }
+pub(crate) fn load(load: wit::Load) -> Result<Load, LoadError> {
+    Ok(Load {
+        value: Value::new(&load.value)?,
+        age: Duration::from_millis(load.age),
+        lifetime: load.lifetime.map(Duration::from_millis),
+    })
 }
 
 impl From<Done> for wit::Done {
     fn from(done: Done) -> Self {
         Self {
             group: done.group.0,
-            outcome: done.result.map(Into::into).map_err(Into::into),
+            outcome: done.result.and_then(found).map_err(Into::into),
             waiters: done.waiters.into_iter().map(|waiter| waiter.0).collect(),
         }
     }
@@ -154,12 +177,16 @@ impl From<Stats> for wit::Counters {
             not_found,
             load_errors,
             evictions,
+            evictions_unused,
             expirations,
-            refusals,
+            refused_too_large,
+            refused_no_memory,
             entries,
             bytes,
             budget,
+            lent_bytes,
             flights,
+            flight_bytes,
         } = stats;
         Self {
             gets,
@@ -172,12 +199,16 @@ impl From<Stats> for wit::Counters {
             not_found,
             load_errors,
             evictions,
+            evictions_unused,
             expirations,
-            refusals,
+            refused_too_large,
+            refused_no_memory,
             entries,
             bytes,
             budget,
+            lent_bytes,
             flights,
+            flight_bytes,
         }
     }
 }

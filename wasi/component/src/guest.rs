@@ -1,18 +1,20 @@
-//! `Guest`: the exported verbs, each one the core's method of that name behind a check of what the
-//! core takes for granted (a node that is set up, a group that exists).
+//! `Guest`: the exported verbs, each one the core's method of that name for the node of this
+//! instance, if it has been set up.
 
 use alloc::{string::ToString, vec::Vec};
 
-use gocache_core::{Fetch, GroupId, Instant, Node, PeerId, Ring, Seed, Waiter};
+use gocache_core::{
+    Error, Fetch, Group, GroupId, Instant, LoadError, Node, PeerId, Ring, Seed, Waiter,
+};
 use spin::Once;
 
 use crate::{
     bindings::wit::{self, Misuse},
-    convert::group,
+    convert,
 };
 
-/// The node of this instance and how many groups it has.
-static NODE: Once<(Node, u16)> = Once::new();
+/// The node of this instance.
+static NODE: Once<Node> = Once::new();
 
 pub(crate) struct Guest;
 
@@ -25,7 +27,7 @@ impl wit::Guest for Guest {
         if NODE.is_completed() {
             return Err(Misuse::Configured);
         }
-        let made = set_up(groups, ring, seed)?;
+        let made = set_up(&groups, ring, seed)?;
         NODE.call_once(|| made);
         Ok(())
     }
@@ -38,8 +40,8 @@ impl wit::Guest for Guest {
         now: u64,
     ) -> Result<Result<wit::Answer, wit::Error>, Misuse> {
         let now = Instant::from_millis(now);
-        let got = node_of(group)?.get(GroupId(group), &key, asker.into(), Waiter(waiter), now);
-        Ok(got.map(Into::into).map_err(Into::into))
+        let got = node()?.get(GroupId(group), &key, asker.into(), Waiter(waiter), now);
+        Ok(got.and_then(convert::answer).map_err(Into::into))
     }
 
     fn land(
@@ -47,58 +49,60 @@ impl wit::Guest for Guest {
         outcome: Result<wit::Load, wit::LoadError>,
         now: u64,
     ) -> Result<wit::Landing, Misuse> {
-        let node = node_of(fetch.group)?;
-        let outcome = outcome.map(Into::into).map_err(Into::into);
-        Ok(node.land(Fetch::from(fetch), outcome, Instant::from_millis(now)).into())
+        let node = node()?;
+        let group = fetch.group;
+        // The key goes first: it finds room where the value does not, and those who wait are told.
+        let landing = Fetch::try_from(fetch).map(|fetch| {
+            let outcome = outcome.map_err(LoadError::from).and_then(convert::load);
+            node.land(fetch, outcome, Instant::from_millis(now)).into()
+        });
+        Ok(landing.unwrap_or_else(|error| {
+            // The load stays in the air, and ends through `overdue`.
+            let (outcome, waiters) = (Err(Error::from(error).into()), Vec::new());
+            wit::Landing::Done(wit::Done { group, outcome, waiters })
+        }))
     }
 
-    fn overdue(now: u64) -> Result<Vec<wit::Done>, Misuse> {
-        let (node, _) = node()?;
-        Ok(node.overdue(Instant::from_millis(now)).into_iter().map(Into::into).collect())
+    fn overdue(now: u64) -> Result<Option<wit::Done>, Misuse> {
+        Ok(node()?.overdue(Instant::from_millis(now)).map(Into::into))
     }
 
-    fn remove(group: u16, key: Vec<u8>) -> Result<bool, Misuse> {
-        Ok(node_of(group)?.remove(GroupId(group), &key))
+    fn remove(group: u16, key: Vec<u8>, now: u64) -> Result<bool, Misuse> {
+        Ok(node()?.remove(GroupId(group), &key, Instant::from_millis(now)))
     }
 
     fn stats() -> Result<Vec<wit::Counters>, Misuse> {
-        let (node, _) = node()?;
-        Ok(node.stats().map(|(_, stats)| stats.into()).collect())
+        Ok(node()?.stats().map(|(_, stats)| stats.into()).collect())
     }
 }
 
-fn node() -> Result<&'static (Node, u16), Misuse> {
+fn node() -> Result<&'static Node, Misuse> {
     NODE.get().ok_or(Misuse::Unconfigured)
 }
 
-/// The node, if it has this group: the core panics for one that it does not have.
-fn node_of(group: u16) -> Result<&'static Node, Misuse> {
-    match node()? {
-        (node, groups) if group < *groups => Ok(node),
-        _ => Err(Misuse::UnknownGroup(group)),
-    }
+fn refuse(why: impl ToString) -> Misuse {
+    Misuse::Configuration(why.to_string())
 }
 
 fn set_up(
-    groups: Vec<wit::GroupSettings>,
+    groups: &[wit::GroupSettings],
     ring: Option<wit::RingSettings>,
     seed: u64,
-) -> Result<(Node, u16), Misuse> {
-    let refuse = |why: &str| Misuse::Configuration(why.to_string());
-    let count = u16::try_from(groups.len()).map_err(|_| refuse("too many groups"))?;
+) -> Result<Node, Misuse> {
     let mut node = Node::new();
-    for settings in &groups {
-        let group = group(settings, Seed::new(seed))
+    for group in groups {
+        let settings = convert::settings(group)
             .ok_or_else(|| refuse("a budget or a limit exceeds what 32 bits can address"))?;
-        node.add(group).ok_or_else(|| refuse("two groups have the same name"))?;
+        let group = Group::new(&group.name, settings, Seed::new(seed)).map_err(refuse)?;
+        node.add(group).map_err(refuse)?;
     }
     if let Some(wit::RingSettings { names, place }) = ring {
         let names: Vec<&str> = names.iter().map(|name| &**name).collect();
-        let ring = Ring::new(&names).map_err(|error| refuse(&error.to_string()))?;
+        let ring = Ring::new(&names).map_err(refuse)?;
         if usize::from(place) >= names.len() {
             return Err(refuse("the node's own place lies outside the ring"));
         }
         node.join(ring, PeerId(place));
     }
-    Ok((node, count))
+    Ok(node)
 }

@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use gocache_core::{
-    Asker, Done, Error, Fetch, Found, GroupId, Limits, Load, LoadError, PeerId, Source, Stats,
-    Value, Waiter,
+    Asker, Done, Error, Eviction, Fetch, Found, GroupId, Limits, Load, LoadError, OutOfMemory,
+    PeerId, Settings, Source, Stats, Value, Waiter,
 };
 
 use crate::{bindings::wit, settings::GroupSettings};
@@ -21,12 +21,16 @@ fn period(duration: Duration) -> u64 {
     millis(duration.saturating_add(Duration::from_nanos(999_999)))
 }
 
-pub(crate) fn group(settings: &GroupSettings) -> wit::GroupSettings<'_> {
-    let Limits { key_bytes, flights, waiters, load_deadline } = settings.limits;
+pub(crate) fn group(group: &GroupSettings) -> wit::GroupSettings<'_> {
+    // What is left out is the component's own to choose.
+    let Settings { budget, eviction, lifetime, jitter, ref limits, .. } = group.settings;
+    let Limits { key_bytes, flights, waiters, load_deadline } = *limits;
     wit::GroupSettings {
-        name: settings.name.as_bytes(),
-        budget: settings.budget as u64,
-        lifetime: settings.lifetime.map(period),
+        name: group.name.as_bytes(),
+        budget: budget as u64,
+        eviction: eviction.into(),
+        lifetime: lifetime.map(period),
+        jitter,
         key_bytes: key_bytes as u64,
         flights: flights as u64,
         waiters: waiters as u64,
@@ -48,7 +52,17 @@ pub(crate) fn fetch(fetch: &Fetch, flight: u64) -> wit::FetchParam<'_> {
 }
 
 pub(crate) fn load(load: &Load) -> wit::Load<'_> {
-    wit::Load { value: &load.value, age: millis(load.age) }
+    wit::Load { value: &load.value, age: millis(load.age), lifetime: load.lifetime.map(period) }
+}
+
+impl From<Eviction> for wit::Eviction {
+    fn from(eviction: Eviction) -> Self {
+        match eviction {
+            Eviction::S3Fifo => Self::S3Fifo,
+            // `Eviction` may grow, and asks for it: the one exception here.
+            _ => Self::Lru,
+        }
+    }
 }
 
 impl From<Asker> for wit::Asker {
@@ -78,13 +92,16 @@ impl From<LoadError> for wit::LoadError {
             LoadError::Busy => Self::Busy,
             LoadError::Panicked => Self::Panicked,
             LoadError::PeerDown => Self::PeerDown,
+            LoadError::OutOfMemory => Self::OutOfMemory,
         }
     }
 }
 
-impl From<wit::Found> for Found {
-    fn from(found: wit::Found) -> Self {
-        Self { value: Value::from(&*found.value), age: found.age.map(Duration::from_millis) }
+impl TryFrom<wit::Found> for Found {
+    type Error = OutOfMemory;
+
+    fn try_from(found: wit::Found) -> Result<Self, OutOfMemory> {
+        Ok(Self { value: Value::new(&found.value)?, age: found.age.map(Duration::from_millis) })
     }
 }
 
@@ -98,6 +115,8 @@ impl From<wit::Error> for Error {
             wit::Error::TimedOut => Self::TimedOut,
             wit::Error::Panicked => Self::Panicked,
             wit::Error::Busy => Self::Busy,
+            wit::Error::OutOfMemory => Self::OutOfMemory,
+            wit::Error::NoSuchGroup => Self::NoSuchGroup,
         }
     }
 }
@@ -106,7 +125,7 @@ impl From<wit::Done> for Done {
     fn from(done: wit::Done) -> Self {
         Self {
             group: GroupId(done.group),
-            result: done.outcome.map(Into::into).map_err(Into::into),
+            result: done.outcome.map_err(Error::from).and_then(|found| Ok(found.try_into()?)),
             waiters: done.waiters.into_iter().map(Waiter).collect(),
         }
     }
@@ -125,12 +144,16 @@ impl From<wit::Counters> for Stats {
             not_found,
             load_errors,
             evictions,
+            evictions_unused,
             expirations,
-            refusals,
+            refused_too_large,
+            refused_no_memory,
             entries,
             bytes,
             budget,
+            lent_bytes,
             flights,
+            flight_bytes,
         } = counters;
         Self {
             gets,
@@ -143,12 +166,16 @@ impl From<wit::Counters> for Stats {
             not_found,
             load_errors,
             evictions,
+            evictions_unused,
             expirations,
-            refusals,
+            refused_too_large,
+            refused_no_memory,
             entries,
             bytes,
             budget,
+            lent_bytes,
             flights,
+            flight_bytes,
         }
     }
 }

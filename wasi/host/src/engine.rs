@@ -2,7 +2,6 @@
 
 use std::{
     collections::HashMap,
-    mem,
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
@@ -13,15 +12,15 @@ use gocache_core::{
 
 use crate::{
     component::{Component, one_line},
-    instance::{Called, Instance, StartError},
+    instance::{Called, Instance, StartError, nobody},
     settings::Settings,
 };
 
 /// An engine whose core lives in a component.
 ///
 /// If a call traps, its asker gets [`Error::Panicked`], the cache begins anew in a fresh instance
-/// (its counters too), and the next [`Engine::overdue`] ends all loads that were in the air. What
-/// these bring after that has no effect.
+/// (its counters too), and [`Engine::overdue`] ends all loads that were in the air. What these bring
+/// after that has no effect.
 pub struct WasiEngine {
     component: Component,
     settings: Settings,
@@ -119,8 +118,10 @@ impl State {
         for ((group, waiter), times) in self.waiting.drain() {
             groups.entry(group).or_default().extend(std::iter::repeat_n(waiter, times));
         }
-        let done = |(group, waiters)| Done { group, result: Err(Error::Panicked), waiters };
-        self.lost.extend(groups.into_iter().map(done));
+        self.lost.extend(groups.into_iter().map(|(group, waiters)| Done {
+            waiters: waiters.into_iter().collect(),
+            ..nobody(group, Error::Panicked)
+        }));
     }
 
     fn wait(&mut self, group: GroupId, waiter: Waiter) {
@@ -166,30 +167,28 @@ impl Engine for WasiEngine {
 
     fn land(&self, fetch: Fetch, result: Result<Load, LoadError>, now: Instant) -> Landing {
         let mut state = self.lock();
+        let group = fetch.group();
         let landing = if fetch.flight() > state.flights {
             self.call(&mut state, |instance| instance.land(&fetch, &result, now))
         } else {
             // It began in an instance that is gone: `lost` has whoever waited for it.
             None
         };
-        let nobody =
-            || Done { group: fetch.group(), result: Err(Error::Panicked), waiters: Vec::new() };
-        let landing = landing.unwrap_or_else(|| Landing::Done(nobody()));
+        let landing = landing.unwrap_or_else(|| Landing::Done(nobody(group, Error::Panicked)));
         if let Landing::Done(done) = &landing {
             state.told(done);
         }
         landing
     }
 
-    fn overdue(&self, now: Instant) -> Vec<Done> {
+    fn overdue(&self, now: Instant) -> Option<Done> {
         let mut state = self.lock();
-        let overdue = self.call(&mut state, |instance| instance.overdue(now)).unwrap_or_default();
-        for done in &overdue {
-            state.told(done);
+        if let Some(lost) = state.lost.pop() {
+            return Some(lost);
         }
-        let mut all = mem::take(&mut state.lost);
-        all.extend(overdue);
-        all
+        let done = self.call(&mut state, |instance| instance.overdue(now)).flatten()?;
+        state.told(&done);
+        Some(done)
     }
 
     fn stats(&self) -> Vec<Stats> {

@@ -4,7 +4,8 @@
 use std::fmt;
 
 use gocache_core::{
-    Asker, Done, Error, Fetch, Get, GroupId, Instant, Landing, Load, LoadError, Stats, Waiter,
+    Asker, Done, Error, Fetch, Get, GroupId, Instant, Landing, Load, LoadError, OutOfMemory, Stats,
+    Waiter,
 };
 use wasmtime::Store;
 
@@ -71,9 +72,10 @@ impl Instance {
         let (guest, store) = self.parts();
         let got = guest.call_get(store, group.0, key, asker.into(), waiter.0, now.as_millis())?;
         Ok(got.map(|got| match got {
-            Ok(wit::Answer::Hit(found)) => Ok(Get::Hit(found.into())),
+            Ok(wit::Answer::Hit(found)) => Ok(Get::Hit(found.try_into()?)),
             Ok(wit::Answer::Wait) => Ok(Get::Wait),
-            Ok(wit::Answer::Fetch(fetch)) => Ok(Get::Fetch(self.numbered(fetch))),
+            // Without memory for it the load is lost, and ends as one that takes too long.
+            Ok(wit::Answer::Fetch(fetch)) => Ok(self.numbered(fetch).map_or(Get::Wait, Get::Fetch)),
             Err(error) => Err(error.into()),
         }))
     }
@@ -84,20 +86,25 @@ impl Instance {
         outcome: &Result<Load, LoadError>,
         now: Instant,
     ) -> Called<Landing> {
+        let group = fetch.group();
         let fetch = convert::fetch(fetch, fetch.flight() - self.earlier);
         let outcome = outcome.as_ref().map(convert::load).map_err(|&error| error.into());
         let (guest, store) = self.parts();
         let landed = guest.call_land(store, fetch, outcome, now.as_millis())?;
         Ok(landed.map(|landing| match landing {
             wit::Landing::Done(done) => Landing::Done(done.into()),
-            wit::Landing::Refetch(fetch) => Landing::Refetch(self.numbered(fetch)),
+            wit::Landing::Refetch(fetch) => match self.numbered(fetch) {
+                Ok(fetch) => Landing::Refetch(fetch),
+                // As above: whoever waits is told when it has taken too long.
+                Err(error) => Landing::Done(nobody(group, error.into())),
+            },
         }))
     }
 
-    pub(crate) fn overdue(&mut self, now: Instant) -> Called<Vec<Done>> {
+    pub(crate) fn overdue(&mut self, now: Instant) -> Called<Option<Done>> {
         let (guest, store) = self.parts();
         let done = guest.call_overdue(store, now.as_millis())?;
-        Ok(done.map(|done| done.into_iter().map(Into::into).collect()))
+        Ok(done.map(|done| done.map(Into::into)))
     }
 
     pub(crate) fn stats(&mut self) -> Called<Vec<Stats>> {
@@ -122,7 +129,7 @@ impl Instance {
     }
 
     /// A load as the frontend knows it.
-    fn numbered(&mut self, fetch: wit::FetchResult) -> Fetch {
+    fn numbered(&mut self, fetch: wit::FetchResult) -> Result<Fetch, OutOfMemory> {
         let flight = self.earlier.saturating_add(fetch.flight);
         self.flights = self.flights.max(flight);
         Fetch::from_parts(GroupId(fetch.group), flight, &fetch.key, fetch.source.into())
@@ -131,6 +138,11 @@ impl Instance {
     fn parts(&mut self) -> (&Guest, &mut Store<Memory>) {
         (self.cache.gocache_node_engine(), &mut self.store)
     }
+}
+
+/// The end of a load for which nobody waits here.
+pub(crate) fn nobody(group: GroupId, error: Error) -> Done {
+    Done { group, result: Err(error), waiters: Default::default() }
 }
 
 /// Why no instance comes up.

@@ -1,9 +1,7 @@
 //! `Settings`: what an instance is told when it starts, and again if it has to start anew.
 
-use std::time::Duration;
-
 use gocache::Config;
-use gocache_core::{Limits, PeerId};
+use gocache_core::PeerId;
 
 /// How to set up a node.
 #[derive(Clone, Debug)]
@@ -24,12 +22,9 @@ pub struct Settings {
 pub struct GroupSettings {
     /// Its name.
     pub name: String,
-    /// Bytes of memory for entries and tables.
-    pub budget: usize,
-    /// After this long a value is loaded anew.
-    pub lifetime: Option<Duration>,
-    /// What it grants at the most.
-    pub limits: Limits,
+    /// All else; in how many shards, whether with digests and with estimates, is the component's
+    /// own to choose.
+    pub settings: gocache_core::Settings,
 }
 
 /// How to set up the ring.
@@ -48,12 +43,9 @@ impl Settings {
     /// What `config` says, with a seed that is drawn anew at each start of the server.
     #[must_use]
     pub fn new(config: &Config, seed: u64) -> Self {
-        let limits = config.group_limits();
         let groups = config.groups.iter().map(|group| GroupSettings {
             name: group.name.clone(),
-            budget: group.budget,
-            lifetime: group.lifetime,
-            limits: limits.clone(),
+            settings: config.settings(group),
         });
         let ring = config
             .cluster
@@ -71,9 +63,8 @@ fn memory_bytes(budgets: impl Iterator<Item = usize>, value_bytes: usize) -> usi
     const BESIDE: usize = 64 << 20;
     /// A value on its way in or out is held twice for a moment, and freed memory is in pieces.
     const COPIES: usize = 3;
-    // The budget counts what entries ask the allocator for. What that adds to each, and the holes
-    // that tables leave behind as they grow, came to another .5 to 1 of it with entries of 1 to
-    // 100 bytes.
+    // The budget counts what the allocator is asked for. What it adds to each entry came to another
+    // .3 of it with values of 1 byte, and the holes where values of 1 MiB took their place to .9.
     let caches = budgets.fold(0, usize::saturating_add).saturating_mul(2);
     let values = value_bytes.saturating_mul(COPIES);
     caches.saturating_add(values).saturating_add(BESIDE)

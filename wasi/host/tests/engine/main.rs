@@ -36,9 +36,12 @@ const ZERO: Instant = Instant::ZERO;
 fn settings() -> Settings {
     let group = |name: &str, lifetime| GroupSettings {
         name: name.to_owned(),
-        budget: 1 << 20,
-        lifetime,
-        limits: Limits { key_bytes: 64, flights: 8, waiters: 4, ..Limits::default() },
+        settings: gocache_core::Settings {
+            budget: 1 << 20,
+            lifetime,
+            limits: Limits { key_bytes: 64, flights: 8, waiters: 4, ..Limits::default() },
+            ..gocache_core::Settings::default()
+        },
     };
     Settings {
         groups: vec![group("scores", None), group("fresh", Some(Duration::from_secs(10)))],
@@ -58,7 +61,7 @@ fn engine() -> WasiEngine {
 }
 
 fn value(bytes: &[u8]) -> Result<Load, LoadError> {
-    Ok(Value::from(bytes).into())
+    Ok(Value::new(bytes)?.into())
 }
 
 fn get(engine: &impl Engine, key: &[u8], waiter: u64) -> Get {

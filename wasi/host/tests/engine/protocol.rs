@@ -37,9 +37,9 @@ fn settings_that_make_no_node_are_refused() {
     };
     let mut twice = settings();
     twice.groups[1].name = "scores".to_owned();
-    assert_eq!(refusal(twice), "two groups have the same name");
+    assert_eq!(refusal(twice), "the node has a group of that name");
     let mut large = settings();
-    large.groups[1].budget = 1 << 32;
+    large.groups[1].settings.budget = 1 << 32;
     assert_eq!(refusal(large), "a budget or a limit exceeds what 32 bits can address");
     let mut stray = ring();
     stray.own.0 = 3;
@@ -80,7 +80,7 @@ fn it_imports_nothing_and_answers_a_host_that_is_wrong() {
     let key = Val::List(vec![Val::U8(b'k')]);
     assert_eq!(call("stats", &[]), Err("unconfigured".to_owned()));
     assert_eq!(call("overdue", &[Val::U64(0)]), Err("unconfigured".to_owned()));
-    assert_eq!(call("remove", &[Val::U16(0), key]), Err("unconfigured".to_owned()));
+    assert_eq!(call("remove", &[Val::U16(0), key, Val::U64(0)]), Err("unconfigured".to_owned()));
     let configuration = [Val::List(Vec::new()), Val::Option(None), Val::U64(1)];
     assert_eq!(call("configure", &configuration), Ok(()));
     assert_eq!(call("configure", &configuration), Err("configured".to_owned()));

@@ -1,13 +1,14 @@
 //! The component answers as the core does: a random walk over both.
 
+use std::iter;
+
 use gocache::Engine;
 use gocache_core::{
-    Asker, Fetch, Get, Group, GroupId, Instant, Landing, Load, LoadError, Node, Ring, Seed, Stats,
-    Value, Waiter,
+    Asker, Fetch, Get, Group, GroupId, Instant, Landing, LoadError, Node, Ring, Seed, Stats, Waiter,
 };
 use gocache_wasi::{Settings, WasiEngine};
 
-use crate::{COMPONENT, ring, settings};
+use crate::{COMPONENT, ring, settings, value};
 
 const STEPS: u32 = 20_000;
 
@@ -16,9 +17,8 @@ fn the_same_calls_get_the_same_answers() {
     let settings = Settings { ring: Some(ring()), ..settings() };
     let mut core = Node::new();
     for group in &settings.groups {
-        let made = Group::new(&group.name, group.budget, Seed::new(settings.seed));
-        let made = made.limits(group.limits.clone());
-        core.add(group.lifetime.into_iter().fold(made, Group::lifetime)).unwrap();
+        let made = Group::new(&group.name, group.settings.clone(), Seed::new(settings.seed));
+        core.add(made.unwrap()).unwrap();
     }
     let ring = settings.ring.as_ref().unwrap();
     let names: Vec<&str> = ring.names.iter().map(|name| &**name).collect();
@@ -30,9 +30,9 @@ fn the_same_calls_get_the_same_answers() {
         walk.step(step, &core, &wasi);
     }
     // Bytes differ: the component's pointers are half as long.
-    let without_bytes = |stats: Stats| Stats { bytes: 0, ..stats };
-    let [ours, theirs] = [Engine::stats(&core), wasi.stats()]
-        .map(|stats| stats.into_iter().map(without_bytes).collect::<Vec<_>>());
+    let without_bytes = |stats: Stats| Stats { bytes: 0, flight_bytes: 0, ..stats };
+    let [ours, theirs] = [core.stats().map(|(_, stats)| stats).collect(), wasi.stats()]
+        .map(|stats: Vec<_>| stats.into_iter().map(without_bytes).collect::<Vec<_>>());
     assert_eq!(ours, theirs);
     let Stats { hits, waits, busy, peer_loads, peer_failures, expirations, .. } = ours[1];
     let walked = [hits, waits, busy, peer_loads, peer_failures, expirations];
@@ -62,12 +62,13 @@ impl Walk {
             0..6 => self.get(step, core, wasi, now),
             6..9 if !self.air.is_empty() => self.land(step, core, wasi, now),
             _ => {
-                let mut both = [core.overdue(now), wasi.overdue(now)];
+                let mut both: [Vec<_>; 2] = [
+                    iter::from_fn(|| core.overdue(now)).collect(),
+                    iter::from_fn(|| wasi.overdue(now)).collect(),
+                ];
                 // Their order is the table's, and that depends on the width of the machine.
                 for done in &mut both {
-                    done.sort_unstable_by_key(|done| {
-                        done.waiters.clone().first().map(|waiter| waiter.0)
-                    });
+                    done.sort_unstable_by_key(|done| done.waiters.first().map(|waiter| waiter.0));
                 }
                 assert_eq!(format!("{:?}", both[0]), format!("{:?}", both[1]), "step {step}");
             }
@@ -79,7 +80,7 @@ impl Walk {
         let key = [b'k'; 66][..usize::try_from(self.draw(67)).unwrap()].to_vec();
         let asker = if self.draw(4) == 0 { Asker::Peer } else { Asker::Client };
         let waiter = Waiter(u64::from(step));
-        let ours = Engine::get(core, group, &key, asker, waiter, now);
+        let ours = core.get(group, &key, asker, waiter, now);
         let theirs = wasi.get(group, &key, asker, waiter, now);
         assert_eq!(format!("{ours:?}"), format!("{theirs:?}"), "step {step}");
         if let (Ok(Get::Fetch(ours)), Ok(Get::Fetch(theirs))) = (ours, theirs) {
@@ -90,14 +91,15 @@ impl Walk {
     fn land(&mut self, step: u32, core: &Node, wasi: &WasiEngine, now: Instant) {
         let at = self.draw(self.air.len() as u64);
         let (ours, theirs) = self.air.swap_remove(usize::try_from(at).unwrap());
-        let result = match self.draw(8) {
+        let drawn = self.draw(8);
+        let result = || match drawn {
             0 => Err(LoadError::NotFound),
             1 => Err(LoadError::Failed),
             2..4 => Err(LoadError::PeerDown),
-            size => Ok(Load::from(Value::from(&*vec![step as u8; size as usize * 9]))),
+            size => value(&vec![step as u8; size as usize * 9]),
         };
-        let ours = Engine::land(core, ours, result.clone(), now);
-        let theirs = wasi.land(theirs, result, now);
+        let ours = core.land(ours, result(), now);
+        let theirs = wasi.land(theirs, result(), now);
         assert_eq!(format!("{ours:?}"), format!("{theirs:?}"), "step {step}");
         if let (Landing::Refetch(ours), Landing::Refetch(theirs)) = (ours, theirs) {
             self.air.push((ours, theirs));

@@ -1,0 +1,63 @@
+//! `Budget`: how much memory a group may hold, one for all its shards, and how much it lends.
+
+use core::sync::atomic::{AtomicUsize, Ordering};
+
+/// Bytes are reserved before they are allocated and released after they are given back: the memory
+/// never exceeds the count, and the count never the limit.
+///
+/// Relaxed throughout: the counts guard no other data.
+pub(crate) struct Budget {
+    limit: AtomicUsize,
+    used: AtomicUsize,
+    lent: AtomicUsize,
+}
+
+impl Budget {
+    pub(crate) const fn new(limit: usize) -> Self {
+        let zero = AtomicUsize::new(0);
+        Self { limit: AtomicUsize::new(limit), used: zero, lent: AtomicUsize::new(0) }
+    }
+
+    pub(crate) fn limit(&self) -> usize {
+        self.limit.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_limit(&self, limit: usize) {
+        self.limit.store(limit, Ordering::Relaxed);
+    }
+
+    pub(crate) fn used(&self) -> usize {
+        self.used.load(Ordering::Relaxed)
+    }
+
+    /// Bytes of values that are no longer cached, but still held by who got them.
+    pub(crate) fn lent(&self) -> usize {
+        self.lent.load(Ordering::Relaxed)
+    }
+
+    /// Reserves bytes if they fit.
+    pub(crate) fn reserve(&self, bytes: usize) -> bool {
+        let limit = self.limit();
+        let more = |used: usize| used.checked_add(bytes).filter(|&sum| sum <= limit);
+        self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
+    }
+
+    /// Counts bytes that are there already, whether they fit or not.
+    pub(crate) fn charge(&self, bytes: usize) {
+        self.used.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    pub(crate) fn release(&self, bytes: usize) {
+        self.used.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    /// Moves bytes of an evicted value that someone holds from the used to the lent ones.
+    pub(crate) fn lend(&self, bytes: usize) {
+        self.lent.fetch_add(bytes, Ordering::Relaxed);
+        self.release(bytes);
+    }
+
+    pub(crate) fn take_back(&self, bytes: usize) {
+        self.lent.fetch_sub(bytes, Ordering::Relaxed);
+    }
+}

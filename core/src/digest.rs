@@ -1,0 +1,19 @@
+//! The digest of a value: a strong validator that is the same on every node of a cluster.
+
+use twox_hash::XxHash3_64;
+
+use crate::entry::{Memory, Value};
+
+impl<A: Memory> Value<A> {
+    /// XXH3-64 of the bytes: the same on every node and after every restart, so that it serves as
+    /// a strong validator (RFC 9110, 8.8.3) in a whole cluster. An entry of a group that keeps
+    /// [`digests`](crate::Settings::digests) has it ready; else it is computed, byte by byte.
+    #[must_use]
+    pub fn digest(&self) -> u64 {
+        self.extras().digest.unwrap_or_else(|| of(self))
+    }
+}
+
+pub(crate) fn of(bytes: &[u8]) -> u64 {
+    XxHash3_64::oneshot(bytes)
+}

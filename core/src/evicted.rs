@@ -1,0 +1,48 @@
+//! `Evicted`: entries on their way out of a store, so that their memory is given back when its lock
+//! is no longer held.
+
+use crate::{
+    budget::Budget,
+    entry::{Memory, Value},
+};
+
+/// Entries on their way out, at most so many at a time. Dropping it gives their memory back.
+pub(crate) struct Evicted<'a, A: Memory> {
+    entries: [Option<Value<A>>; 8],
+    len: usize,
+    /// Bytes to be released, and to be taken back from the lent ones.
+    pub(crate) bytes: usize,
+    pub(crate) returned: usize,
+    pub(crate) budget: &'a Budget,
+}
+
+impl<'a, A: Memory> Evicted<'a, A> {
+    pub(crate) fn new(budget: &'a Budget) -> Self {
+        Self { entries: [const { None }; 8], len: 0, bytes: 0, returned: 0, budget }
+    }
+
+    /// Should it ever be full, the entry is dropped here and now.
+    pub(crate) fn push(&mut self, entry: Value<A>) {
+        if let Some(place) = self.entries.get_mut(self.len) {
+            *place = Some(entry);
+            self.len += 1;
+        }
+    }
+
+    /// Whether the next eviction could find no place.
+    pub(crate) const fn is_full(&self) -> bool {
+        self.len == self.entries.len()
+    }
+
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+}
+
+impl<A: Memory> Drop for Evicted<'_, A> {
+    fn drop(&mut self) {
+        self.entries.iter_mut().take(self.len).for_each(|entry| *entry = None);
+        self.budget.release(self.bytes);
+        self.budget.take_back(self.returned);
+    }
+}

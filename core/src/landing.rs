@@ -1,0 +1,216 @@
+//! How a value gets into a group: landed by a load, or put there.
+//!
+//! A flight stays in the air until its value is linked in, so that nobody begins a second load of
+//! the key in between; and its value is linked in only while it is current, so that a removal in
+//! between is not undone.
+
+use core::time::Duration;
+
+use allocator_api2::vec::Vec;
+use lock_api::RawRwLock;
+
+use crate::{
+    admit::{Place, admit},
+    digest,
+    entry::{Extras, Memory, Parts, Value},
+    error::{LoadError, Refusal},
+    evicted::Evicted,
+    flight::{FlightId, Source, Waiter},
+    group::{Found, Group, Load},
+    policy::meter,
+    shard::Shard,
+    store::Lack,
+    table::Table,
+    time::{Instant, Now, ticks, whole_ticks},
+};
+
+/// What came of a landing.
+pub(crate) enum Landed<A: Memory> {
+    /// The load is over. The value is the cached one where it was stored.
+    Done(Vec<Waiter, A>, Result<Found<A>, LoadError>),
+    /// The peer was no help; the flight goes on to the origin.
+    Redirected,
+}
+
+impl<R: RawRwLock, A: Memory> Group<R, A> {
+    /// Ends a flight with what it brought. A value from a peer is served and not stored: the owner
+    /// has it, and two copies could disagree after a removal.
+    pub(crate) fn land(
+        &self,
+        key: &[u8],
+        id: FlightId,
+        source: Source,
+        result: Result<Load<A>, LoadError>,
+        at: Instant,
+    ) -> Landed<A> {
+        let (hash, now) = (self.seed.hash(key), self.now(at));
+        if let (Source::Peer(_), Err(LoadError::PeerDown)) = (source, &result)
+            && self.shard(hash).write().redirect(hash, key, id)
+        {
+            return Landed::Redirected;
+        }
+        if let (Source::Origin, Ok(load)) = (source, &result) {
+            let mut placing = Placing::new(self, hash, key, Some(id), &now);
+            placing.store(&load.value, load.age, load.lifetime);
+            if let Some((waiters, value)) = placing.stored {
+                return Landed::Done(waiters, Ok(self.found(value, load)));
+            }
+        }
+        let mut shard = self.shard(hash).write();
+        let flight = shard.flights.take(hash, key, id, &self.flights);
+        // A load that was given up has been counted, and whoever waited has been answered.
+        if let (Some(_), Err(error)) = (&flight, &result) {
+            shard.count(*error);
+        }
+        drop(shard);
+        let none = || Vec::new_in(self.allocator.clone());
+        let waiters = flight.map_or_else(none, |flight| flight.waiters);
+        Landed::Done(waiters, result.map(|load| self.found(load.value.clone(), &load)))
+    }
+
+    fn found(&self, value: Value<A>, load: &Load<A>) -> Found<A> {
+        let ages = self.settings.lifetime.is_some() || load.lifetime.is_some();
+        Found { value, age: ages.then_some(load.age) }
+    }
+
+    /// Stores a value as if a load had brought it just now, for the group's lifetime or one of its
+    /// own. A load of the key that is in the air will not replace it.
+    ///
+    /// # Errors
+    /// If the value does not fit the budget, or the allocator has no memory. An older value of the
+    /// key is gone even so.
+    pub fn insert(
+        &self,
+        key: &[u8],
+        value: &[u8],
+        lifetime: Option<Duration>,
+        at: Instant,
+    ) -> Result<(), Refusal> {
+        self.remove(key, at);
+        let now = self.now(at);
+        let mut placing = Placing::new(self, self.seed.hash(key), key, None, &now);
+        match placing.store(value, Duration::ZERO, lifetime) {
+            Some(refusal) => Err(refusal),
+            None => Ok(()),
+        }
+    }
+
+    /// Forgets the cached value of a key, and lets no load that is in the air now store one.
+    /// Says whether there was a value.
+    pub fn remove(&self, key: &[u8], at: Instant) -> bool {
+        let hash = self.seed.hash(key);
+        let mut out = Evicted::new(&self.budget);
+        let mut shard = self.shard(hash).write();
+        shard.flights.outdate(hash, key);
+        shard.store.remove(hash, key, &self.now(at), &mut out)
+    }
+
+    /// Evicts entries of one shard, the one after the last in turn, until they are worth so many
+    /// bytes. Says whether any went.
+    pub(crate) fn evict(&self, first: usize, turn: &mut usize, bytes: usize) -> bool {
+        let mut out = Evicted::new(&self.budget);
+        (0..self.shards.len()).any(|_| {
+            let next = (first + *turn) % self.shards.len();
+            *turn += 1;
+            let shard = self.shards.get(next);
+            shard.is_some_and(|shard| shard.0.write().store.evict(bytes, &mut out))
+        })
+    }
+}
+
+/// A value on its way into its group.
+struct Placing<'a, R: RawRwLock, A: Memory> {
+    group: &'a Group<R, A>,
+    hash: u64,
+    key: &'a [u8],
+    now: &'a Now,
+    /// The flight that brings it, if one does.
+    flight: Option<FlightId>,
+    /// Shards that have made room so far.
+    turn: usize,
+    /// Who waited for it, and the cached value.
+    stored: Option<(Vec<Waiter, A>, Value<A>)>,
+}
+
+impl<'a, R: RawRwLock, A: Memory> Placing<'a, R, A> {
+    const fn new(
+        group: &'a Group<R, A>,
+        hash: u64,
+        key: &'a [u8],
+        flight: Option<FlightId>,
+        now: &'a Now,
+    ) -> Self {
+        Self { group, hash, key, now, flight, turn: 0, stored: None }
+    }
+
+    /// Stores the value, or says why not. `None` too where nobody wants it any more.
+    fn store(
+        &mut self,
+        value: &[u8],
+        age: Duration,
+        lifetime: Option<Duration>,
+    ) -> Option<Refusal> {
+        let Group { settings, budget, allocator, .. } = self.group;
+        if !self.is_current(&*self.group.shard(self.hash).read()) {
+            return None;
+        }
+        let ages = settings.lifetime.is_some() || lifetime.is_some();
+        let extras = Extras {
+            born: ages.then(|| self.now.tick.wrapping_sub(whole_ticks(age))),
+            lifetime: lifetime.map(ticks),
+            digest: settings.digests.then(|| digest::of(value)),
+        };
+        let parts = Parts { key: self.key, value, extras, meter: meter(self.now.generation) };
+        let fits = parts.memory::<A>().saturating_add(self.group.least) <= budget.limit()
+            && self.key.len() <= self.group.longest_key();
+        let stored = match fits {
+            true => admit(&parts, allocator, budget, self),
+            false => Err(Refusal::TooLarge),
+        };
+        let refusal = stored.err()?;
+        let mut shard = self.group.shard(self.hash).write();
+        let is_current = self.is_current(&shard);
+        is_current.then(|| shard.refuse(refusal));
+        is_current.then_some(refusal)
+    }
+
+    /// Whether what the flight brings may be stored.
+    fn is_current(&self, shard: &Shard<A>) -> bool {
+        let Some(id) = self.flight else { return true };
+        let generation = self.group.now(Instant::ZERO).generation;
+        let flight = shard.flights.find(self.hash, self.key, id);
+        flight.is_some_and(|flight| flight.is_current(generation))
+    }
+}
+
+impl<R: RawRwLock, A: Memory> Place<A> for Placing<'_, R, A> {
+    fn insert(&mut self, entry: Value<A>) -> Result<(), (Value<A>, Lack)> {
+        let group = self.group;
+        // Dropped after the lock: what makes place is given back outside of it.
+        let mut out = Evicted::new(&group.budget);
+        let mut shard = group.shard(self.hash).write();
+        if !self.is_current(&shard) {
+            return Err((entry, Lack::Outdated));
+        }
+        // Another load of the key may have been faster: a peer's does not wait for a client's.
+        shard.store.remove(self.hash, self.key, self.now, &mut out);
+        let value = entry.clone();
+        shard.store.insert(self.hash, entry, &group.budget)?;
+        let bytes = value.memory() + Table::<A>::ENTRY_BYTES;
+        group.estimates.iter().for_each(|estimates| estimates.stored(self.hash, bytes));
+        let flight = match self.flight {
+            Some(id) => shard.flights.take(self.hash, self.key, id, &group.flights),
+            None => {
+                shard.flights.outdate(self.hash, self.key);
+                None
+            }
+        };
+        let none = || Vec::new_in(group.allocator.clone());
+        self.stored = Some((flight.map_or_else(none, |flight| flight.waiters), value));
+        Ok(())
+    }
+
+    fn evict(&mut self, bytes: usize) -> bool {
+        self.group.evict(self.group.shard_of(self.hash), &mut self.turn, bytes)
+    }
+}

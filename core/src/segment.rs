@@ -1,0 +1,197 @@
+//! `Segment`: a table of some of the hashes, in chunks.
+//!
+//! A chunk is two cache lines: a byte of hash for each of seven slots, and the slots, each with the
+//! handle of its entry and its two neighbours in the list it stands in (see `list`). So a hit goes
+//! from the chunk straight to the entry. An entry whose chunk is full goes to the next one, and each
+//! chunk counts those that went past it: a lookup knows where to end, and a removal leaves no trace
+//! (after Facebook's F14, "Open-sourcing F14 for faster, more memory-efficient hash tables", 2019).
+
+use core::{array, mem::size_of};
+
+use allocator_api2::vec::Vec;
+
+use crate::entry::{Memory, Value};
+
+/// Slots of a chunk. A number has one value more for them, so that [`NONE`] is never a slot.
+pub(crate) const SLOTS: usize = 7;
+pub(crate) const SLOT_BITS: u32 = 3;
+/// A segment grows when it has more entries than this for each chunk.
+pub(crate) const LOAD: usize = 6;
+
+/// Stands for "no slot".
+pub(crate) const NONE: u32 = u32::MAX;
+
+/// A place for an entry, and its two neighbours in the list it stands in.
+pub(crate) struct Slot<A: Memory> {
+    pub(crate) entry: Option<Value<A>>,
+    pub(crate) newer: u32,
+    pub(crate) older: u32,
+}
+
+/// Tags first: with the slots that fill up first they are one cache line.
+#[cfg_attr(target_pointer_width = "64", repr(C, align(128)))]
+#[cfg_attr(not(target_pointer_width = "64"), repr(C))]
+pub(crate) struct Chunk<A: Memory> {
+    /// A byte of each entry's hash, 0 where there is no entry; in the last byte, how many entries
+    /// found this chunk full. From 255 on that stays: then lookups go on to the next one in vain.
+    pub(crate) tags: [u8; SLOTS + 1],
+    pub(crate) slots: [Slot<A>; SLOTS],
+}
+
+pub(crate) const fn tag(hash: u64) -> u8 {
+    // Never 0, which is "none".
+    (hash >> 56) as u8 | 1
+}
+
+impl<A: Memory> Chunk<A> {
+    pub(crate) fn empty() -> Self {
+        let slot = |_| Slot { entry: None, newer: NONE, older: NONE };
+        Self { tags: [0; SLOTS + 1], slots: array::from_fn(slot) }
+    }
+
+    fn passed(&mut self) -> &mut u8 {
+        &mut self.tags[SLOTS]
+    }
+
+    /// The slot of the entry that `is_it` among those with a tag: eight tags are compared at once
+    /// (Mycroft's test for a zero byte; one above a right one may pass it wrongly).
+    #[inline]
+    fn find(&self, tag: u8, is_it: impl Fn(&Value<A>) -> bool) -> Option<(usize, &Value<A>)> {
+        const ONES: u64 = 0x0101_0101_0101_0101;
+        let differ = u64::from_le_bytes(self.tags) ^ (ONES * u64::from(tag));
+        let mut equal = differ.wrapping_sub(ONES) & !differ & (ONES << 7 & u64::MAX >> 8);
+        while equal != 0 {
+            let slot = (equal.trailing_zeros() / 8) as usize;
+            if let Some(entry) = self.slots.get(slot)?.entry.as_ref().filter(|entry| is_it(entry)) {
+                return Some((slot, entry));
+            }
+            equal &= equal - 1;
+        }
+        None
+    }
+}
+
+/// The share of `0..range` that 32 bits of a hash stand for: Lemire's multiplication in place of a
+/// division.
+pub(crate) const fn share(bits: u64, range: usize) -> usize {
+    (((bits & 0xffff_ffff) * range as u64) >> 32) as usize
+}
+
+/// A table of some of the hashes.
+pub(crate) struct Segment<A: Memory> {
+    pub(crate) chunks: Vec<Chunk<A>, A>,
+    pub(crate) len: usize,
+}
+
+impl<A: Memory> Segment<A> {
+    fn home(&self, hash: u64) -> usize {
+        share(hash, self.chunks.len())
+    }
+
+    fn next(&self, chunk: usize) -> usize {
+        if chunk + 1 < self.chunks.len() { chunk + 1 } else { 0 }
+    }
+
+    pub(crate) fn has_room(&self) -> bool {
+        self.len < self.chunks.len() * LOAD
+    }
+
+    pub(crate) fn memory(&self) -> usize {
+        self.chunks.len() * size_of::<Chunk<A>>()
+    }
+
+    pub(crate) fn get(&self, place: usize) -> Option<&Slot<A>> {
+        self.chunks.get(place >> SLOT_BITS)?.slots.get(place & ((1 << SLOT_BITS) - 1))
+    }
+
+    pub(crate) fn get_mut(&mut self, place: usize) -> Option<&mut Slot<A>> {
+        self.chunks.get_mut(place >> SLOT_BITS)?.slots.get_mut(place & ((1 << SLOT_BITS) - 1))
+    }
+
+    /// The place of the entry of this hash that `is_it`.
+    #[inline]
+    pub(crate) fn find(
+        &self,
+        hash: u64,
+        is_it: impl Fn(&Value<A>) -> bool,
+    ) -> Option<(usize, &Value<A>)> {
+        let home = self.home(hash);
+        let chunk = self.chunks.get(home)?;
+        match chunk.find(tag(hash), &is_it) {
+            Some((slot, entry)) => Some((home << SLOT_BITS | slot, entry)),
+            None if chunk.tags[SLOTS] == 0 => None,
+            None => self.find_beyond(home, hash, is_it),
+        }
+    }
+
+    /// The same in the chunks after the home.
+    #[cold]
+    fn find_beyond(
+        &self,
+        home: usize,
+        hash: u64,
+        is_it: impl Fn(&Value<A>) -> bool,
+    ) -> Option<(usize, &Value<A>)> {
+        let mut at = self.next(home);
+        while at != home {
+            let chunk = self.chunks.get(at)?;
+            if let Some((slot, entry)) = chunk.find(tag(hash), &is_it) {
+                return Some((at << SLOT_BITS | slot, entry));
+            }
+            if chunk.tags[SLOTS] == 0 {
+                return None;
+            }
+            at = self.next(at);
+        }
+        None
+    }
+
+    /// Puts an entry into the first chunk with a free slot, from its home on. Says in which place.
+    pub(crate) fn insert(&mut self, hash: u64, slot: Slot<A>) -> Result<usize, Slot<A>> {
+        let mut at = self.home(hash);
+        for _ in 0..self.chunks.len() {
+            let next = self.next(at);
+            let Some(chunk) = self.chunks.get_mut(at) else { break };
+            let mut free = chunk.tags.iter_mut().zip(&mut chunk.slots).enumerate();
+            if let Some((number, (byte, place))) = free.find(|(_, (byte, _))| **byte == 0) {
+                (*byte, *place) = (tag(hash), slot);
+                self.len += 1;
+                return Ok(at << SLOT_BITS | number);
+            }
+            *chunk.passed() = chunk.passed().saturating_add(1);
+            at = next;
+        }
+        Err(slot)
+    }
+
+    pub(crate) fn remove(&mut self, hash: u64, place: usize) -> Option<Value<A>> {
+        let entry = self.get_mut(place)?.entry.take()?;
+        let mut at = self.home(hash);
+        while at != place >> SLOT_BITS {
+            let next = self.next(at);
+            let chunk = self.chunks.get_mut(at)?;
+            let passed = chunk.passed();
+            *passed = passed.saturating_sub(u8::from(*passed != u8::MAX));
+            at = next;
+        }
+        let tags = self.chunks.get_mut(at).map(|chunk| &mut chunk.tags);
+        let tag = tags.and_then(|tags| tags.get_mut(place & ((1 << SLOT_BITS) - 1)));
+        tag.into_iter().for_each(|tag| *tag = 0);
+        self.len -= 1;
+        Some(entry)
+    }
+
+    /// Every used place, after a recount.
+    #[cfg(any(test, feature = "check"))]
+    pub(crate) fn check(&self) -> alloc::vec::Vec<usize> {
+        let mut used = alloc::vec::Vec::new();
+        for (at, chunk) in self.chunks.iter().enumerate() {
+            for (number, (tag, slot)) in chunk.tags.iter().zip(&chunk.slots).enumerate() {
+                assert_eq!(*tag == 0, slot.entry.is_none(), "a tag stands for an entry");
+                used.extend(slot.entry.iter().map(|_| at << SLOT_BITS | number));
+            }
+        }
+        assert_eq!(used.len(), self.len, "a segment knows its length");
+        used
+    }
+}
