@@ -7,6 +7,9 @@ pub mod ours;
 
 use std::{hint::black_box, sync::Mutex, time::Instant};
 
+use gocache_core::SpinLock;
+use lock_api::RawRwLock;
+
 use crate::{
     args::Options,
     data::{Key, VALUE},
@@ -240,6 +243,17 @@ impl Case {
         }
     }
 
+    /// Ours: a cache of one owner, and a group with locks of this kind.
+    fn ours<N: ours::Named + 'static, R: RawRwLock + Send + Sync + 'static>(
+        name: &'static str,
+    ) -> Self {
+        Self {
+            name,
+            alone: |room| Box::new(<ours::Alone<N> as Contender>::new(room)),
+            crowd: |room| Box::new(<ours::Crowd<N, R> as Shared>::new(room)),
+        }
+    }
+
     fn shared<S: Shared + 'static>() -> Self {
         Self {
             name: <S as Shared>::NAME,
@@ -249,11 +263,21 @@ impl Case {
     }
 }
 
+/// The contenders in one thread: the kind of lock makes no difference there.
+pub fn single_cases(options: &Options) -> Vec<Case> {
+    let mut cases = cases(options);
+    cases.retain(|case| !case.name.ends_with("parking"));
+    cases
+}
+
 /// The contenders that the options ask for. The floor comes first, always.
 pub fn cases(options: &Options) -> Vec<Case> {
     let mut cases = vec![
         Case::single::<floor::Floor>(),
-        Case::shared::<ours::Ours>(),
+        Case::ours::<ours::ByUse, SpinLock>("gocache"),
+        Case::ours::<ours::ByQueues, SpinLock>("gocache s3"),
+        Case::ours::<ours::ByUse, parking_lot::RawRwLock>("gocache parking"),
+        Case::ours::<ours::ByQueues, parking_lot::RawRwLock>("gocache s3 parking"),
         Case::single::<lists::Lru>(),
         Case::single::<lists::Hashlink>(),
         Case::single::<lists::Schnellru>(),

@@ -6,7 +6,11 @@ mod peers;
 mod s3fifo;
 mod trace;
 
-use crate::{args::Options, report::Report};
+use crate::{
+    args::Options,
+    contender::ours::{ByQueues, ByUse},
+    report::Report,
+};
 use trace::Trace;
 
 /// Shares of the footprint that the caches get.
@@ -31,7 +35,7 @@ struct Hits {
 type Build = fn(&Trace, u64) -> Box<dyn Policy>;
 
 /// All that replay; LRU and S3-FIFO come first, for the others are judged by them.
-const POLICIES: [(&str, Build); 8] = [
+const POLICIES: [(&str, Build); 9] = [
     ("LRU (reference)", |trace, room| Box::new(lru::Lru::new(trace.objects(), room))),
     ("S3-FIFO (reference)", |trace, room| {
         Box::new(s3fifo::S3Fifo::new(trace.objects(), room, s3fifo::Ghost::Entries))
@@ -39,7 +43,8 @@ const POLICIES: [(&str, Build); 8] = [
     ("S3-FIFO, ghost in bytes", |trace, room| {
         Box::new(s3fifo::S3Fifo::new(trace.objects(), room, s3fifo::Ghost::Bytes))
     }),
-    ("gocache", ours::build),
+    ("gocache", ours::build::<ByUse>),
+    ("gocache s3", ours::build::<ByQueues>),
     ("quick_cache", |trace, room| Box::new(peers::Quick::new(trace, room))),
     ("moka", |_, room| Box::new(peers::Moka::new(room))),
     ("foyer, LRU", |_, room| Box::new(peers::Foyer::lru(room))),

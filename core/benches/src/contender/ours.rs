@@ -1,82 +1,157 @@
 //! gocache. The only file of these benches that knows its interface.
 //!
-//! The raw cache is private: a hit goes through `Node::get`, an insert through a get that misses
-//! and the landing of its load, which is what a server does. So an insert here pays for a flight.
+//! One thread asks a [`Cache`], which has no lock, as the peers that are one list have none. Several
+//! share a [`Group`], with sixteen shards and the locks of its type.
+
+use std::marker::PhantomData;
 
 use gocache_core::{
-    Asker, Fetch, Get, Group, GroupId, Instant, Landing, LoadError, Node, Seed, Value, Waiter,
+    Asker, Cache, Eviction, Get, Group, GroupId, Instant, Lru, Node, Policy, S3Fifo, Seed, Settings,
+    SpinLock, Value, Waiter,
 };
+use lock_api::RawRwLock;
 
-use super::{Room, Shared};
+use super::{Contender, Room, Shared};
 use crate::data::{self, VALUE};
 
-/// A node of one group.
-pub struct Ours {
-    node: Node,
-    group: GroupId,
+const SEED: Seed = Seed::new(0x5eed);
+const SHARDS: u16 = 16;
+
+/// A policy under its name.
+pub trait Named: Send + Sized {
+    type Policy: Policy<allocator_api2::alloc::Global> + Send;
+    const NAME: &'static str;
+    const EVICTION: Eviction;
 }
 
-impl Ours {
+/// Exact least recently used.
+pub struct ByUse;
+
+impl Named for ByUse {
+    type Policy = Lru;
+    const NAME: &'static str = "gocache";
+    const EVICTION: Eviction = Eviction::Lru;
+}
+
+/// S3-FIFO.
+pub struct ByQueues;
+
+impl Named for ByQueues {
+    type Policy = S3Fifo;
+    const NAME: &'static str = "gocache s3";
+    const EVICTION: Eviction = Eviction::S3Fifo;
+}
+
+/// A cache of one owner.
+pub struct Alone<N: Named>(Cache<N::Policy>);
+
+impl<N: Named> Alone<N> {
     /// A cache that takes up at most that many bytes of memory.
     pub fn with_budget(bytes: usize) -> Self {
-        let mut node = Node::new();
-        let group = node.add(Group::new("bench", bytes, Seed::new(0x5eed)));
-        Self { node, group: group.expect("the first group of a node") }
-    }
-
-    /// A cache with the memory that so many entries take: about as many fit, and no more.
-    fn full_at(entries: usize) -> Self {
-        let probe = Self::with_budget(usize::MAX / 2);
-        data::fresh(0, entries).iter().for_each(|key| Shared::insert(&probe, key, &VALUE));
-        Self::with_budget(usize::try_from(probe.used()).expect("memory has an address"))
-    }
-
-    /// Bytes of memory held, as the group says.
-    pub fn used(&self) -> u64 {
-        self.node.stats().map(|(_, stats)| stats.bytes).sum()
+        Self(Cache::new(bytes, SEED).expect("memory for the tables"))
     }
 
     /// Looks a key up, and stores the value where it is missing. Says whether it was there.
-    pub fn get_or_insert(&self, key: &[u8], value: &[u8]) -> bool {
-        let Err(fetch) = self.ask(key) else { return true };
-        self.land(fetch, Ok(Value::from(value)));
-        false
-    }
-
-    fn ask(&self, key: &[u8]) -> Result<Value, Fetch> {
-        match self.node.get(self.group, key, Asker::Client, Waiter(0), Instant::ZERO) {
-            Ok(Get::Hit(found)) => Ok(found.value),
-            Ok(Get::Fetch(fetch)) => Err(fetch),
-            other => panic!("one load at a time, and short keys: {other:?}"),
+    pub fn get_or_insert(&mut self, key: &[u8], value: &[u8]) -> bool {
+        let found = self.0.get(key, Instant::ZERO).is_some();
+        if !found {
+            // Larger than the cache: not stored, and no hit.
+            let _refused = self.0.insert(key, value, Instant::ZERO);
         }
+        found
     }
 
-    fn land(&self, fetch: Fetch, result: Result<Value, LoadError>) {
-        let landing = self.node.land(fetch, result.map(Into::into), Instant::ZERO);
-        assert!(matches!(landing, Landing::Done(_)), "the node stands alone");
+    /// Bytes of memory held, as the cache says.
+    pub fn used(&self) -> u64 {
+        self.0.used() as u64
     }
 }
 
-impl Shared for Ours {
-    const NAME: &'static str = "gocache";
+/// The memory that so many entries take: about as many fit, and no more.
+fn full_at<C: Contender>(with_budget: fn(usize) -> C, entries: usize) -> C {
+    // A first guess, for the number of tables follows from the budget.
+    let mut budget = entries * 165;
+    for _ in 0..2 {
+        let mut probe = with_budget(budget * 2);
+        data::fresh(0, entries).iter().for_each(|key| probe.insert(key, &VALUE));
+        budget = usize::try_from(probe.claimed().unwrap_or(0)).expect("memory has an address");
+    }
+    with_budget(budget)
+}
+
+fn new<C: Contender>(with_budget: fn(usize) -> C, room: Room) -> C {
+    match room {
+        Room::Full(entries) => full_at(with_budget, entries),
+        Room::Ample(entries) => with_budget((1 << 20) + entries * 200),
+    }
+}
+
+impl<N: Named> Contender for Alone<N> {
+    const NAME: &'static str = N::NAME;
     type Handle = Value;
 
     fn new(room: Room) -> Self {
-        match room {
-            Room::Full(entries) => Self::full_at(entries),
-            Room::Ample(entries) => Self::with_budget((1 << 20) + entries * 512),
-        }
+        new(Self::with_budget, room)
     }
 
-    fn get(&self, key: &[u8]) -> Option<Value> {
-        self.ask(key).map_err(|fetch| self.land(fetch, Err(LoadError::NotFound))).ok()
+    fn get(&mut self, key: &[u8]) -> Option<Value> {
+        self.0.get(key, Instant::ZERO)
     }
 
-    fn insert(&self, key: &[u8], value: &[u8]) {
-        self.get_or_insert(key, value);
+    fn insert(&mut self, key: &[u8], value: &[u8]) {
+        self.0.insert(key, value, Instant::ZERO).expect("it fits");
     }
 
     fn claimed(&self) -> Option<u64> {
         Some(self.used())
+    }
+}
+
+/// A group that threads share, asked as a server asks it.
+pub struct Crowd<N, R: RawRwLock = SpinLock> {
+    node: Node<R>,
+    policy: PhantomData<fn(N)>,
+}
+
+impl<N: Named, R: RawRwLock + Send + Sync> Crowd<N, R> {
+    fn with_budget(bytes: usize) -> Self {
+        let settings = Settings {
+            budget: bytes,
+            eviction: N::EVICTION,
+            shards: SHARDS,
+            ..Settings::default()
+        };
+        let mut node = Node::new_in(allocator_api2::alloc::Global);
+        let group = Group::new_in("bench", settings, SEED, allocator_api2::alloc::Global);
+        node.add(group.expect("memory for the tables")).expect("the first group of a node");
+        Self { node, policy: PhantomData }
+    }
+
+    fn group(&self) -> &Group<R> {
+        self.node.engine(GroupId(0)).expect("the group that was added")
+    }
+}
+
+impl<N: Named, R: RawRwLock + Send + Sync> Shared for Crowd<N, R> {
+    const NAME: &'static str = N::NAME;
+    type Handle = Value;
+
+    fn new(room: Room) -> Self {
+        new(Self::with_budget, room)
+    }
+
+    fn get(&self, key: &[u8]) -> Option<Value> {
+        match self.node.get(GroupId(0), key, Asker::Client, Waiter(0), Instant::ZERO) {
+            Ok(Get::Hit(found)) => Some(found.value),
+            _ => None,
+        }
+    }
+
+    fn insert(&self, key: &[u8], value: &[u8]) {
+        self.group().insert(key, value, None, Instant::ZERO).expect("it fits");
+    }
+
+    fn claimed(&self) -> Option<u64> {
+        Some(self.group().stats().bytes)
     }
 }

@@ -5,7 +5,10 @@
 //! It really holds the bytes. Where that would be too much memory, all sizes are divided.
 
 use super::{Policy, Trace};
-use crate::contender::{Shared, ours::Ours};
+use crate::contender::{
+    Contender,
+    ours::{Alone, Named},
+};
 
 /// Bytes of values to hold at most.
 const MOST: u64 = 128 << 20;
@@ -18,26 +21,26 @@ const PILOTS: usize = 8;
 const CLOSE: f64 = 0.002;
 
 /// The cache, and what its sizes are divided by.
-struct Replayed {
-    cache: Ours,
+struct Replayed<N: Named> {
+    cache: Alone<N>,
     divisor: u64,
     /// Somewhere to take values from.
     zeros: Vec<u8>,
 }
 
 /// The cache for so many bytes, or objects, of a trace.
-pub fn build(trace: &Trace, room: u64) -> Box<dyn Policy> {
+pub fn build<N: Named + 'static>(trace: &Trace, room: u64) -> Box<dyn Policy> {
     let divisor = room.div_ceil(MOST);
     let room = (room / divisor) as f64;
     let largest = trace.sizes.iter().max().copied().unwrap_or(0);
     let zeros = vec![0; largest.div_ceil(divisor) as usize];
-    let mut replayed = Replayed { cache: Ours::with_budget(0), divisor, zeros };
+    let mut replayed = Replayed::<N> { cache: Alone::with_budget(0), divisor, zeros };
     let budget = replayed.find_budget(trace, room);
-    replayed.cache = Ours::with_budget(budget as usize);
+    replayed.cache = Alone::with_budget(budget as usize);
     Box::new(replayed)
 }
 
-impl Replayed {
+impl<N: Named> Replayed<N> {
     /// Closes in on the budget that holds so much from both sides, and reports where it cannot:
     /// a table that doubles makes for a step.
     fn find_budget(&mut self, trace: &Trace, room: f64) -> f64 {
@@ -45,7 +48,7 @@ impl Replayed {
         let mut budget = room * if trace.sized { 1.0 } else { OBJECT };
         let (mut best, mut off) = (budget, f64::INFINITY);
         for _ in 0..PILOTS {
-            self.cache = Ours::with_budget(budget as usize);
+            self.cache = Alone::with_budget(budget as usize);
             let filled = self.held_after(trace) as f64 / room;
             if (filled - 1.0).abs() < off {
                 (best, off) = (budget, (filled - 1.0).abs());
@@ -59,7 +62,7 @@ impl Replayed {
                 budget = f64::midpoint(low, high);
             }
         }
-        println!("   gocache: {:.1} % off from what the others hold", off * 100.0);
+        println!("   {}: {:.1} % off from what the others hold", N::NAME, off * 100.0);
         best
     }
 
@@ -73,7 +76,7 @@ impl Replayed {
     }
 }
 
-impl Policy for Replayed {
+impl<N: Named> Policy for Replayed<N> {
     fn access(&mut self, id: u32, size: u64) -> bool {
         let len = size.div_ceil(self.divisor) as usize;
         self.cache.get_or_insert(&id.to_le_bytes(), &self.zeros[..len.min(self.zeros.len())])

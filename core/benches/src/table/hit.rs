@@ -6,7 +6,7 @@
 use super::{Player, print_against_floor, turns};
 use crate::{
     args::Options,
-    contender::{Alone, Room, cases},
+    contender::{Alone, Room, single_cases},
     data,
     report::Report,
 };
@@ -15,7 +15,7 @@ pub fn run(options: &Options) {
     let entries = options.entries();
     let stored = data::shuffled(entries);
     let mut players: Vec<Player> = Vec::new();
-    for case in cases(options) {
+    for case in single_cases(options) {
         let mut player = Player::new(&case, (case.alone)(Room::Ample(entries)));
         player.cache.fill(&stored);
         player.cache.settle();

@@ -3,7 +3,7 @@
 use super::{Player, print_against_floor, turns};
 use crate::{
     args::Options,
-    contender::{Room, cases},
+    contender::{Room, single_cases},
     data,
     report::Report,
 };
@@ -14,7 +14,7 @@ pub fn run(options: &Options) {
     let entries = options.entries();
     let stored = data::shuffled(entries);
     let mut players: Vec<Player> = Vec::new();
-    for case in cases(options) {
+    for case in single_cases(options) {
         let mut player = Player::new(&case, (case.alone)(Room::Full(entries)));
         player.cache.fill(&stored);
         player.cache.settle();
@@ -31,7 +31,7 @@ pub fn run(options: &Options) {
         "floor: as for hit, and a VecDeque of copied keys (25 bytes, in place), oldest first:",
     );
     report.note("each insert removes the key at its front from the map (FIFO)");
-    report.note("all copy key and value from slices; gocache: Node::get that misses, then land");
+    report.note("all copy key and value from slices");
     // The first round fills what an eviction frees for the first time; it is not counted.
     for round in 0..=options.rounds {
         let fresh = data::fresh(entries + round * batch, batch);

@@ -3,7 +3,7 @@
 
 use crate::{
     args::Options,
-    contender::{Alone, Room, cases},
+    contender::{Alone, Room, single_cases},
     data::{self, Key},
     report::{Report, verdict},
 };
@@ -30,7 +30,7 @@ pub fn run(options: &Options) {
     report.note("and their p99.99: moka, which looks at the clock, gets off lightly here;");
     report.note("last column: the least of the runs' maxima, interruptions by others included");
     let mut floor = None;
-    for case in cases(options) {
+    for case in single_cases(options) {
         let mut best = vec![u32::MAX; keys.len()];
         let mut least = u32::MAX;
         for _ in 0..RUNS {
