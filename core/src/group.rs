@@ -182,11 +182,11 @@ impl<R: RawRwLock, A: Memory> Group<R, A> {
     /// the flush.
     pub fn flush(&self) {
         self.generation.fetch_add(1, Ordering::AcqRel);
-        let now = self.now(Instant::ZERO);
+        let now = || self.now(Instant::ZERO);
         for shard in &self.shards {
-            while shard.0.read().store.is_behind(now.generation) {
+            while shard.0.read().store.is_behind(now().generation) {
                 let mut out = Evicted::new(&self.budget);
-                shard.0.write().store.sweep(TICK_SWEEP, &now, &mut out);
+                shard.0.write().store.sweep(TICK_SWEEP, &now(), &mut out);
             }
         }
     }
@@ -233,17 +233,19 @@ impl<R: RawRwLock, A: Memory> Group<R, A> {
         if key.len() > self.longest_key() {
             return Err(Error::KeyTooLong { limit: self.longest_key() });
         }
-        let (hash, now) = (self.seed.hash(key), self.now(at));
+        let hash = self.seed.hash(key);
         let shard = self.shard(hash);
         self.estimates.iter().for_each(|estimates| estimates.asked(hash));
         if self.shards_share_hits
-            && let Some(hit) = shard.read().peek(hash, key, &now)
+            && let Some(hit) = shard.read().peek(hash, key, &self.now(at))
         {
             return Ok(Got::Hit(hit));
         }
         // Dropped after the lock: what is evicted is given back outside of it.
         let mut out;
         let mut shard = shard.write();
+        // Under the lock: who reads the generation before it could join what a flush has outdated.
+        let now = self.now(at);
         if let Some(hit) = shard.hit(hash, key, &now) {
             return Ok(Got::Hit(hit));
         }
@@ -255,10 +257,10 @@ impl<R: RawRwLock, A: Memory> Group<R, A> {
 
     /// A value that is cached; a miss begins nothing and counts as nothing.
     pub(crate) fn hit(&self, key: &[u8], at: Instant) -> Option<Value<A>> {
-        let (hash, now) = (self.seed.hash(key), self.now(at));
+        let hash = self.seed.hash(key);
         let hit = match self.shards_share_hits {
-            true => self.shard(hash).read().peek(hash, key, &now),
-            false => self.shard(hash).write().hit(hash, key, &now),
+            true => self.shard(hash).read().peek(hash, key, &self.now(at)),
+            false => self.shard(hash).write().hit(hash, key, &self.now(at)),
         };
         let (value, _) = hit?;
         self.estimates.iter().for_each(|estimates| estimates.asked(hash));

@@ -21,7 +21,7 @@ use crate::{
     shard::Shard,
     store::Lack,
     table::Table,
-    time::{Instant, Now, ticks, whole_ticks},
+    time::{Instant, ticks, whole_ticks},
 };
 
 /// What came of a landing.
@@ -43,14 +43,14 @@ impl<R: RawRwLock, A: Memory> Group<R, A> {
         result: Result<Load<A>, LoadError>,
         at: Instant,
     ) -> Landed<A> {
-        let (hash, now) = (self.seed.hash(key), self.now(at));
+        let hash = self.seed.hash(key);
         if let (Source::Peer(_), Err(LoadError::PeerDown)) = (source, &result)
             && self.shard(hash).write().redirect(hash, key, id)
         {
             return Landed::Redirected;
         }
         if let (Source::Origin, Ok(load)) = (source, &result) {
-            let mut placing = Placing::new(self, hash, key, Some(id), &now);
+            let mut placing = Placing::new(self, hash, key, Some(id), at);
             placing.store(&load.value, load.age, load.lifetime);
             if let Some((waiters, value)) = placing.stored {
                 return Landed::Done(waiters, Ok(self.found(value, load)));
@@ -87,8 +87,7 @@ impl<R: RawRwLock, A: Memory> Group<R, A> {
         at: Instant,
     ) -> Result<(), Refusal> {
         self.remove(key, at);
-        let now = self.now(at);
-        let mut placing = Placing::new(self, self.seed.hash(key), key, None, &now);
+        let mut placing = Placing::new(self, self.seed.hash(key), key, None, at);
         match placing.store(value, Duration::ZERO, lifetime) {
             Some(refusal) => Err(refusal),
             None => Ok(()),
@@ -123,7 +122,7 @@ struct Placing<'a, R: RawRwLock, A: Memory> {
     group: &'a Group<R, A>,
     hash: u64,
     key: &'a [u8],
-    now: &'a Now,
+    at: Instant,
     /// The flight that brings it, if one does.
     flight: Option<FlightId>,
     /// Shards that have made room so far.
@@ -138,9 +137,9 @@ impl<'a, R: RawRwLock, A: Memory> Placing<'a, R, A> {
         hash: u64,
         key: &'a [u8],
         flight: Option<FlightId>,
-        now: &'a Now,
+        at: Instant,
     ) -> Self {
-        Self { group, hash, key, now, flight, turn: 0, stored: None }
+        Self { group, hash, key, at, flight, turn: 0, stored: None }
     }
 
     /// Stores the value, or says why not. `None` too where nobody wants it any more.
@@ -155,12 +154,13 @@ impl<'a, R: RawRwLock, A: Memory> Placing<'a, R, A> {
             return None;
         }
         let ages = settings.lifetime.is_some() || lifetime.is_some();
+        let now = self.group.now(self.at);
         let extras = Extras {
-            born: ages.then(|| self.now.tick.wrapping_sub(whole_ticks(age))),
+            born: ages.then(|| now.tick.wrapping_sub(whole_ticks(age))),
             lifetime: lifetime.map(ticks),
             digest: settings.digests.then(|| digest::of(value)),
         };
-        let parts = Parts { key: self.key, value, extras, meter: meter(self.now.generation) };
+        let parts = Parts { key: self.key, value, extras, meter: meter(now.generation) };
         let fits = parts.memory::<A>().saturating_add(self.group.least) <= budget.limit()
             && self.key.len() <= self.group.longest_key();
         let stored = match fits {
@@ -193,7 +193,7 @@ impl<R: RawRwLock, A: Memory> Place<A> for Placing<'_, R, A> {
             return Err((entry, Lack::Outdated));
         }
         // Another load of the key may have been faster: a peer's does not wait for a client's.
-        shard.store.remove(self.hash, self.key, self.now, &mut out);
+        shard.store.remove(self.hash, self.key, &group.now(self.at), &mut out);
         let value = entry.clone();
         shard.store.insert(self.hash, entry, &group.budget)?;
         let bytes = value.memory() + Table::<A>::ENTRY_BYTES;

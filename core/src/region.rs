@@ -7,11 +7,12 @@
 mod blocks;
 
 use core::{
+    alloc::GlobalAlloc,
     fmt,
     marker::PhantomData,
     mem::{MaybeUninit, size_of},
     num::NonZero,
-    ptr::NonNull,
+    ptr::{self, NonNull},
 };
 
 use allocator_api2::alloc::{AllocError, Allocator, Layout};
@@ -112,7 +113,8 @@ impl<'r> Region<'r> {
 }
 
 impl Region<'static> {
-    /// A region without memory, for a `static`.
+    /// A region without memory, for a `static`: [`Region::claim`] gives it some. As the global
+    /// allocator, which a program without std has to name, it is the heap, or none.
     #[must_use]
     pub const fn empty() -> Self {
         Self { blocks: RwLock::new(Blocks::EMPTY), memory: PhantomData }
@@ -165,6 +167,18 @@ unsafe impl Allocator for Region<'_> {
         if let (Some(at), Some(len)) = (at, words(layout.size())) {
             blocks.give(at, len);
         }
+    }
+}
+
+// SAFETY: as above. What is refused is null, and nothing here panics.
+unsafe impl GlobalAlloc for Region<'_> {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        self.allocate(layout).map_or(ptr::null_mut(), |block| block.cast().as_ptr())
+    }
+
+    unsafe fn dealloc(&self, start: *mut u8, layout: Layout) {
+        // SAFETY: what holds for this call.
+        NonNull::new(start).into_iter().for_each(|start| unsafe { self.deallocate(start, layout) });
     }
 }
 

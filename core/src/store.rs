@@ -306,6 +306,10 @@ impl<P: Policy<A>, A: Memory> Store<P, A> {
         if generation == self.generation {
             return;
         }
+        debug_assert!(
+            generation.wrapping_sub(self.generation) < u32::MAX / 2,
+            "it never goes back"
+        );
         self.generation = generation;
         if generation.wrapping_sub(self.oldest[0]) < GENERATIONS {
             return;
