@@ -72,8 +72,8 @@ impl Gauge for Global {
 }
 
 const BUDGETS: [usize; 8] = [0, 700, 2 << 10, 5_000, 16 << 10, 64 << 10, 200 << 10, 1 << 20];
-const ROUNDS: u64 = 64;
-const STEPS: usize = 1_000;
+const ROUNDS: u64 = if cfg!(miri) { 6 } else { 64 };
+const STEPS: usize = if cfg!(miri) { 40 } else { 1_000 };
 
 fn cache_setup(round: u64, is_lru: bool) -> cache::Setup {
     let is_plain = round % 16 < 8;
@@ -150,7 +150,7 @@ fn a_group_takes_what_it_says_and_no_more_than_it_may() {
 #[test]
 fn an_allocator_is_the_only_one() {
     Texts::new();
-    for round in 0..16 {
+    for round in 0..ROUNDS / 4 {
         let meter = Meter::new(Fails::Never);
         let setup = cache::Setup { recounts: false, ..cache_setup(round, false) };
         let mut run = CacheRun::<S3Fifo<_>, _>::new(setup, &meter).expect("memory");
@@ -178,7 +178,7 @@ fn an_allocator_is_the_only_one() {
     }
 }
 
-const HITS: usize = 10_000;
+const HITS: usize = if cfg!(miri) { 100 } else { 10_000 };
 const NOW: Instant = Instant::ZERO;
 
 /// Runs something many times, which must be hits, and which must not allocate.
