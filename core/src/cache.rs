@@ -79,11 +79,11 @@ impl<P: Policy<A>, A: Memory> Cache<P, A> {
     /// [`Instant::ZERO`] each time.
     pub fn get(&mut self, key: &[u8], now: Instant) -> Option<Value<A>> {
         let (hash, now) = (self.seed.hash(key), self.now(now));
-        if let Some((value, _)) = self.store.hit(hash, key, &now) {
-            return Some(value);
+        let hit = self.store.hit(hash, key, &now);
+        if hit.is_none() {
+            self.store.expire(hash, key, &now, &mut Evicted::new(&self.budget));
         }
-        self.store.expire(hash, key, &now, &mut Evicted::new(&self.budget));
-        None
+        hit.map(|(value, _)| value)
     }
 
     /// Stores a value, in place of one with the same key. A value that is refused takes the older

@@ -175,6 +175,7 @@ impl<A: Memory> Value<A> {
         Layout::from_size_align(head.size().checked_add(tail)?, head.align()).ok()
     }
 
+    #[inline]
     fn head(&self) -> &Head<A> {
         // SAFETY: the block lives as long as there is a handle, and its head was written before
         // the first one.
@@ -197,6 +198,11 @@ impl<A: Memory> Value<A> {
     pub(crate) fn key(&self) -> &[u8] {
         let head = self.head();
         self.tail(extras_len(head.shape), usize::from(head.key_len))
+    }
+
+    #[inline]
+    pub(crate) fn has_key(&self, key: &[u8]) -> bool {
+        usize::from(self.head().key_len) == key.len() && is_same(self.key(), key)
     }
 
     fn bytes(&self) -> &[u8] {
@@ -239,7 +245,25 @@ impl<A: Memory> Value<A> {
     }
 }
 
+/// Whether two slices of one length are the same. Most keys are of some ten bytes, for which the
+/// call that compares any two slices takes longer than the comparison.
+#[inline(never)]
+fn is_same(one: &[u8], other: &[u8]) -> bool {
+    match one.len() {
+        8..16 => ends::<8>(one) == ends::<8>(other),
+        16..=32 => ends::<16>(one) == ends::<16>(other),
+        _ => one == other,
+    }
+}
+
+/// The first and the last bytes; together all, where there are up to twice as many.
+#[inline]
+fn ends<const N: usize>(bytes: &[u8]) -> (Option<&[u8; N]>, Option<&[u8; N]>) {
+    (bytes.first_chunk(), bytes.last_chunk())
+}
+
 impl<A: Memory> Clone for Value<A> {
+    #[inline]
     fn clone(&self) -> Self {
         // Relaxed: who clones holds a handle, so that the block cannot go meanwhile.
         let refs = &self.head().refs;

@@ -42,7 +42,12 @@ impl<'a, A: Memory> Evicted<'a, A> {
 impl<A: Memory> Drop for Evicted<'_, A> {
     fn drop(&mut self) {
         self.entries.iter_mut().take(self.len).for_each(|entry| *entry = None);
-        self.budget.release(self.bytes);
-        self.budget.take_back(self.returned);
+        // Most bring nothing, and an atomic operation costs as much as the rest of them.
+        if self.bytes > 0 {
+            self.budget.release(self.bytes);
+        }
+        if self.returned > 0 {
+            self.budget.take_back(self.returned);
+        }
     }
 }

@@ -52,7 +52,6 @@ pub struct Group<R: RawRwLock = SpinLock, A: Memory = Global> {
     pub(crate) turn: AtomicUsize,
     /// What the tables take up with a first entry, and without what that holds.
     pub(crate) least: usize,
-    pub(crate) shards_share_hits: bool,
     pub(crate) estimates: Option<Estimates<R, A>>,
     pub(crate) shards: Vec<Apart<RwLock<R, Shard<A>>>, A>,
 }
@@ -151,9 +150,7 @@ impl<R: RawRwLock, A: Memory> Group<R, A> {
         let estimates = settings.estimates.then(|| Estimates::new(settings.budget, &allocator));
         let estimates = estimates.transpose()?;
         budget.charge(estimates.as_ref().map_or(0, Estimates::memory));
-        let first = shards.first().ok_or(OutOfMemory)?.0.read();
-        let (least, shards_share_hits) = (first.store.least(), first.store.shares_hits());
-        drop(first);
+        let least = shards.first().ok_or(OutOfMemory)?.0.read().store.least();
         Ok(Self {
             name: own_name,
             lifetime: settings.lifetime.map(ticks),
@@ -165,7 +162,6 @@ impl<R: RawRwLock, A: Memory> Group<R, A> {
             generation: AtomicU32::new(0),
             flights: AtomicUsize::new(0),
             turn: AtomicUsize::new(0),
-            shards_share_hits,
             estimates,
             shards,
         })
@@ -236,9 +232,7 @@ impl<R: RawRwLock, A: Memory> Group<R, A> {
         let hash = self.seed.hash(key);
         let shard = self.shard(hash);
         self.estimates.iter().for_each(|estimates| estimates.asked(hash));
-        if self.shards_share_hits
-            && let Some(hit) = shard.read().peek(hash, key, &self.now(at))
-        {
+        if let Some(hit) = shard.read().peek(hash, key, &self.now(at)) {
             return Ok(Got::Hit(hit));
         }
         // Dropped after the lock: what is evicted is given back outside of it.
@@ -258,11 +252,9 @@ impl<R: RawRwLock, A: Memory> Group<R, A> {
     /// A value that is cached; a miss begins nothing and counts as nothing.
     pub(crate) fn hit(&self, key: &[u8], at: Instant) -> Option<Value<A>> {
         let hash = self.seed.hash(key);
-        let hit = match self.shards_share_hits {
-            true => self.shard(hash).read().peek(hash, key, &self.now(at)),
-            false => self.shard(hash).write().hit(hash, key, &self.now(at)),
-        };
-        let (value, _) = hit?;
+        let (shard, now) = (self.shard(hash), self.now(at));
+        let shared = shard.read().peek(hash, key, &now);
+        let (value, _) = shared.or_else(|| shard.write().hit(hash, key, &now))?;
         self.estimates.iter().for_each(|estimates| estimates.asked(hash));
         Some(value)
     }

@@ -29,13 +29,17 @@ pub trait Policy<A: Memory>: Sized {
     #[doc(hidden)]
     fn new(segments: usize, allocator: A) -> Result<Self, OutOfMemory>;
 
-    /// Whether a hit is noted in the entry alone, so that hits need no exclusive access.
+    /// Notes a hit where it can do so without exclusive access. Says whether it could.
     #[doc(hidden)]
-    fn shares_hits(&self) -> bool;
+    fn note(&self, slot: u32) -> bool;
 
     /// Notes a hit.
     #[doc(hidden)]
     fn touch(&mut self, table: &mut Table<A>, slot: u32);
+
+    /// Does what its notes put off. The methods that follow are called only after it.
+    #[doc(hidden)]
+    fn settle(&mut self, table: &mut Table<A>);
 
     /// Takes in a new entry.
     #[doc(hidden)]
@@ -85,9 +89,8 @@ const USES: u8 = 0b011;
 const OWN: u8 = 0b100;
 const GENERATION_SHIFT: u8 = 3;
 
-/// Generations that the meter tells apart; one number more stands for "no longer cached".
-pub(crate) const GENERATIONS: u32 = 31;
-const LENT: u8 = 31;
+/// Generations that the meter tells apart.
+pub(crate) const GENERATIONS: u32 = 32;
 
 /// The meter of a new entry.
 pub(crate) const fn meter(generation: u32) -> u8 {
@@ -126,16 +129,7 @@ impl<A: Memory> Value<A> {
     }
 
     pub(crate) fn is_of(&self, generation: u32) -> bool {
-        let own = self.meter().load(Ordering::Relaxed) >> GENERATION_SHIFT;
-        u32::from(own) == generation % GENERATIONS
-    }
-
-    pub(crate) fn is_lent(&self) -> bool {
-        self.meter().load(Ordering::Relaxed) >> GENERATION_SHIFT == LENT
-    }
-
-    pub(crate) fn set_lent(&self) {
-        self.meter().store(LENT << GENERATION_SHIFT, Ordering::Relaxed);
+        self.meter().load(Ordering::Relaxed) & !(USES | OWN) == meter(generation)
     }
 }
 
@@ -185,12 +179,16 @@ impl<A: Memory> Policy<A> for Chosen<A> {
         Self::by(Eviction::default(), segments, allocator)
     }
 
-    fn shares_hits(&self) -> bool {
-        each!(self, policy => Policy::<A>::shares_hits(policy))
+    fn note(&self, slot: u32) -> bool {
+        each!(self, policy => Policy::<A>::note(policy, slot))
     }
 
     fn touch(&mut self, table: &mut Table<A>, slot: u32) {
         each!(self, policy => policy.touch(table, slot));
+    }
+
+    fn settle(&mut self, table: &mut Table<A>) {
+        each!(self, policy => policy.settle(table));
     }
 
     fn admit(&mut self, table: &mut Table<A>, slot: u32, hash: u64) {

@@ -15,6 +15,7 @@ use crate::entry::{Memory, Value};
 /// Slots of a chunk. A number has one value more for them, so that [`NONE`] is never a slot.
 pub(crate) const SLOTS: usize = 7;
 pub(crate) const SLOT_BITS: u32 = 3;
+const SLOT_MASK: usize = (1 << SLOT_BITS) - 1;
 /// A segment grows when it has more entries than this for each chunk.
 pub(crate) const LOAD: usize = 6;
 
@@ -32,16 +33,19 @@ pub(crate) struct Slot<A: Memory> {
 #[cfg_attr(target_pointer_width = "64", repr(C, align(128)))]
 #[cfg_attr(not(target_pointer_width = "64"), repr(C))]
 pub(crate) struct Chunk<A: Memory> {
-    /// A byte of each entry's hash, 0 where there is no entry; in the last byte, how many entries
-    /// found this chunk full. From 255 on that stays: then lookups go on to the next one in vain.
+    /// A byte of each entry's hash, 0 where there is no entry, [`HIDDEN`] where lookups shall not
+    /// find it; in the last byte, how many entries found this chunk full. From 255 on that stays:
+    /// then lookups go on to the next one in vain.
     pub(crate) tags: [u8; SLOTS + 1],
     pub(crate) slots: [Slot<A>; SLOTS],
 }
 
+/// Odd, unlike "none" and [`HIDDEN`].
 pub(crate) const fn tag(hash: u64) -> u8 {
-    // Never 0, which is "none".
     (hash >> 56) as u8 | 1
 }
+
+const HIDDEN: u8 = 2;
 
 impl<A: Memory> Chunk<A> {
     pub(crate) fn empty() -> Self {
@@ -101,11 +105,11 @@ impl<A: Memory> Segment<A> {
     }
 
     pub(crate) fn get(&self, place: usize) -> Option<&Slot<A>> {
-        self.chunks.get(place >> SLOT_BITS)?.slots.get(place & ((1 << SLOT_BITS) - 1))
+        self.chunks.get(place >> SLOT_BITS)?.slots.get(place & SLOT_MASK)
     }
 
     pub(crate) fn get_mut(&mut self, place: usize) -> Option<&mut Slot<A>> {
-        self.chunks.get_mut(place >> SLOT_BITS)?.slots.get_mut(place & ((1 << SLOT_BITS) - 1))
+        self.chunks.get_mut(place >> SLOT_BITS)?.slots.get_mut(place & SLOT_MASK)
     }
 
     /// The place of the entry of this hash that `is_it`.
@@ -116,34 +120,17 @@ impl<A: Memory> Segment<A> {
         is_it: impl Fn(&Value<A>) -> bool,
     ) -> Option<(usize, &Value<A>)> {
         let home = self.home(hash);
-        let chunk = self.chunks.get(home)?;
-        match chunk.find(tag(hash), &is_it) {
-            Some((slot, entry)) => Some((home << SLOT_BITS | slot, entry)),
-            None if chunk.tags[SLOTS] == 0 => None,
-            None => self.find_beyond(home, hash, is_it),
-        }
-    }
-
-    /// The same in the chunks after the home.
-    #[cold]
-    fn find_beyond(
-        &self,
-        home: usize,
-        hash: u64,
-        is_it: impl Fn(&Value<A>) -> bool,
-    ) -> Option<(usize, &Value<A>)> {
-        let mut at = self.next(home);
-        while at != home {
+        let mut at = home;
+        loop {
             let chunk = self.chunks.get(at)?;
             if let Some((slot, entry)) = chunk.find(tag(hash), &is_it) {
                 return Some((at << SLOT_BITS | slot, entry));
             }
-            if chunk.tags[SLOTS] == 0 {
+            at = self.next(at);
+            if chunk.tags[SLOTS] == 0 || at == home {
                 return None;
             }
-            at = self.next(at);
         }
-        None
     }
 
     /// Puts an entry into the first chunk with a free slot, from its home on. Says in which place.
@@ -164,6 +151,20 @@ impl<A: Memory> Segment<A> {
         Err(slot)
     }
 
+    /// Keeps the entry of a place from being found.
+    pub(crate) fn hide(&mut self, place: usize) {
+        self.tag_mut(place).into_iter().for_each(|tag| *tag = HIDDEN);
+    }
+
+    pub(crate) fn is_hidden(&self, place: usize) -> bool {
+        let chunk = self.chunks.get(place >> SLOT_BITS);
+        chunk.is_some_and(|chunk| chunk.tags.get(place & SLOT_MASK) == Some(&HIDDEN))
+    }
+
+    fn tag_mut(&mut self, place: usize) -> Option<&mut u8> {
+        self.chunks.get_mut(place >> SLOT_BITS)?.tags.get_mut(place & SLOT_MASK)
+    }
+
     pub(crate) fn remove(&mut self, hash: u64, place: usize) -> Option<Value<A>> {
         let entry = self.get_mut(place)?.entry.take()?;
         let mut at = self.home(hash);
@@ -174,9 +175,7 @@ impl<A: Memory> Segment<A> {
             *passed = passed.saturating_sub(u8::from(*passed != u8::MAX));
             at = next;
         }
-        let tags = self.chunks.get_mut(at).map(|chunk| &mut chunk.tags);
-        let tag = tags.and_then(|tags| tags.get_mut(place & ((1 << SLOT_BITS) - 1)));
-        tag.into_iter().for_each(|tag| *tag = 0);
+        self.tag_mut(place).into_iter().for_each(|tag| *tag = 0);
         self.len -= 1;
         Some(entry)
     }

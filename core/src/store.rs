@@ -5,8 +5,8 @@
 //! the budget has reserved before. What is taken out leaves through [`Evicted`], so that its memory
 //! is given back when the lock is no longer held.
 //!
-//! An entry that someone still holds when it is taken out becomes *lent*: it keeps its slot, out of
-//! reach of lookups and the policy, and its bytes count as lent until it has come back.
+//! An entry that someone still holds when it is taken out becomes *lent*: it keeps its slot, hidden
+//! from lookups and out of the policy's lists, and its bytes count as lent until it has come back.
 
 use crate::{
     budget::Budget,
@@ -108,38 +108,41 @@ impl<P: Policy<A>, A: Memory> Store<P, A> {
         self.departed
     }
 
-    pub(crate) fn shares_hits(&self) -> bool {
-        self.policy.shares_hits()
-    }
-
     #[inline]
     fn find(&self, hash: u64, key: &[u8]) -> Option<(u32, &Value<A>)> {
-        self.table.find(hash, |entry| entry.key() == key && !entry.is_lent())
+        self.table.find(hash, |entry| entry.has_key(key))
     }
 
-    /// Looks a key up without exclusive access, for policies that share hits.
+    /// Looks up an entry that is no older than it may be.
+    #[inline]
+    fn fresh(&self, hash: u64, key: &[u8], now: &Now) -> Option<(u32, &Value<A>, Option<u32>)> {
+        let (slot, entry) = self.find(hash, key).filter(|_| self.generation == now.generation)?;
+        Some((slot, entry, now.age(entry, hash).ok()?))
+    }
+
+    /// Looks a key up without exclusive access. What this does not find, [`Store::hit`] may.
     pub(crate) fn peek(&self, hash: u64, key: &[u8], now: &Now) -> Option<Hit<A>> {
-        let (_, entry) = self.find(hash, key)?;
-        let age = now.age(entry, hash).ok()?;
+        let (slot, entry, age) = self.fresh(hash, key, now)?;
+        if !self.policy.note(slot) {
+            return None;
+        }
         entry.count_use();
         Some((entry.clone(), age))
     }
 
     /// Looks a key up and notes its use. What is stale stays: see [`Store::expire`].
     pub(crate) fn hit(&mut self, hash: u64, key: &[u8], now: &Now) -> Option<Hit<A>> {
-        let (slot, entry) = self.find(hash, key).filter(|_| self.generation == now.generation)?;
-        let age = now.age(entry, hash).ok()?;
-        // The order first: its loads do not wait for those of the entry, as they would behind the
-        // atomic count.
-        self.policy.touch(&mut self.table, slot);
-        let entry = self.table.entry(slot)?;
+        let (slot, entry, age) = self.fresh(hash, key, now)?;
         entry.count_use();
-        Some((entry.clone(), age))
+        let value = entry.clone();
+        self.policy.touch(&mut self.table, slot);
+        Some((value, age))
     }
 
     /// Takes out the entry of a key that was no hit, if there is one: then it is stale.
+    #[cold]
     pub(crate) fn expire(&mut self, hash: u64, key: &[u8], now: &Now, out: &mut Evicted<'_, A>) {
-        self.turn_to(now.generation, out);
+        self.catch_up(now.generation, out);
         let stale = self.find(hash, key).filter(|(_, entry)| now.age(entry, hash).is_err());
         if let Some((slot, _)) = stale {
             self.departed.expired += 1;
@@ -156,7 +159,7 @@ impl<P: Policy<A>, A: Memory> Store<P, A> {
         now: &Now,
         out: &mut Evicted<'_, A>,
     ) -> bool {
-        self.turn_to(now.generation, out);
+        self.catch_up(now.generation, out);
         let Some((slot, entry)) = self.find(hash, key) else { return false };
         let is_fresh = now.age(entry, hash).is_ok();
         self.policy.remove(&mut self.table, slot);
@@ -167,6 +170,7 @@ impl<P: Policy<A>, A: Memory> Store<P, A> {
     /// Evicts entries until they are worth so many bytes, none are left, or `out` is full. Says
     /// whether any went.
     pub(crate) fn evict(&mut self, bytes: usize, out: &mut Evicted<'_, A>) -> bool {
+        self.policy.settle(&mut self.table);
         self.collect(LOOKS, out);
         let before = self.len();
         while out.bytes < bytes && !out.is_full() {
@@ -191,6 +195,7 @@ impl<P: Policy<A>, A: Memory> Store<P, A> {
         entry: Value<A>,
         budget: &Budget,
     ) -> Result<(), (Value<A>, Lack)> {
+        self.policy.settle(&mut self.table);
         if let Err(lack) = self.grow(hash, budget) {
             return Err((entry, lack));
         }
@@ -231,8 +236,8 @@ impl<P: Policy<A>, A: Memory> Store<P, A> {
             out.bytes += entry.memory();
             self.drop_slot(slot, out);
         } else {
-            entry.set_lent();
             out.budget.lend(entry.memory());
+            self.table.hide(slot);
             self.lent.push(&mut self.table, slot);
         }
     }
@@ -252,7 +257,7 @@ impl<P: Policy<A>, A: Memory> Store<P, A> {
     /// Looks after a few entries: lent ones that have come back, and stale ones, so that those too
     /// go that nobody asks for.
     pub(crate) fn sweep(&mut self, looks: u32, now: &Now, out: &mut Evicted<'_, A>) {
-        self.turn_to(now.generation, out);
+        self.catch_up(now.generation, out);
         self.collect(looks as usize, out);
         if !self.is_timed && self.oldest[0] == self.generation {
             return;
@@ -267,7 +272,7 @@ impl<P: Policy<A>, A: Memory> Store<P, A> {
             if self.hand == 0 {
                 self.oldest = [self.oldest[1], self.generation];
             }
-            let Some(entry) = self.table.entry(slot).filter(|entry| !entry.is_lent()) else {
+            let Some(entry) = self.table.entry(slot).filter(|_| !self.table.is_hidden(slot)) else {
                 continue;
             };
             if now.age(entry, self.seed.hash(entry.key())).is_err() {
@@ -299,10 +304,11 @@ impl<P: Policy<A>, A: Memory> Store<P, A> {
         }
     }
 
-    /// Follows the group to its generation. The meter of an entry tells few of them apart: before
+    /// Does what hits put off, and follows the group to its generation. The meter of an entry tells few of them apart: before
     /// a number comes round again, whatever may be left of it goes. Who raises generations sweeps
     /// (see [`Store::is_behind`]), so that nothing is left then, unless threads outrun each other.
-    fn turn_to(&mut self, generation: u32, out: &mut Evicted<'_, A>) {
+    fn catch_up(&mut self, generation: u32, out: &mut Evicted<'_, A>) {
+        self.policy.settle(&mut self.table);
         if generation == self.generation {
             return;
         }
@@ -355,8 +361,8 @@ impl<P: Policy<A>, A: Memory> Store<P, A> {
             let entry = self.table.entry(slot).expect("used slots have entries");
             let found = self.find(self.seed.hash(entry.key()), entry.key());
             assert_eq!(found.map(|(slot, _)| slot), Some(slot), "each entry is found");
-            assert!(!entry.is_lent());
         }
+        assert!(lent.iter().all(|&slot| self.table.is_hidden(slot)));
         (memory(&held) + self.table.memory() + self.policy.memory(), memory(&lent))
     }
 }

@@ -79,6 +79,18 @@ impl<A: Memory> Table<A> {
         self.segments.get_mut(segment)?.get_mut(place)
     }
 
+    /// Keeps the entry of a slot from being found.
+    pub(crate) fn hide(&mut self, slot: u32) {
+        let (segment, place) = (self.segment(slot), self.place(slot));
+        let segment = self.segments.get_mut(segment);
+        segment.into_iter().for_each(|segment| segment.hide(place));
+    }
+
+    pub(crate) fn is_hidden(&self, slot: u32) -> bool {
+        let segment = self.segments.get(self.segment(slot));
+        segment.is_some_and(|segment| segment.is_hidden(self.place(slot)))
+    }
+
     pub(crate) fn entry(&self, slot: u32) -> Option<&Value<A>> {
         self.get(slot)?.entry.as_ref()
     }
@@ -168,11 +180,17 @@ impl<A: Memory> Table<A> {
         chunks.resize_with(count, Chunk::empty);
         let mut old = core::mem::replace(segment, Segment { chunks, len: 0 });
         // First each entry moves, and leaves behind where it is now...
-        for slot in old.chunks.iter_mut().flat_map(|chunk| &mut chunk.slots) {
+        for place in 0..old.chunks.len() << SLOT_BITS {
+            let is_hidden = old.is_hidden(place);
+            let Some(slot) = old.get_mut(place) else { continue };
             let Some(entry) = slot.entry.take() else { continue };
+            let hash = hash_of(&entry);
             let moved = Slot { entry: Some(entry), newer: slot.newer, older: slot.older };
-            let hash = moved.entry.as_ref().map_or(0, &hash_of);
-            slot.newer = segment.insert(hash, moved).map_or(NONE, |place| place as u32);
+            let Ok(place) = segment.insert(hash, moved) else { continue };
+            slot.newer = place as u32;
+            if is_hidden {
+                segment.hide(place);
+            }
         }
         // ... then who pointed to one of them is told.
         let moved = |table: &Self, slot: u32| match table.segment(slot) == at && slot != NONE {

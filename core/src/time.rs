@@ -84,12 +84,14 @@ pub(crate) struct Now {
 impl Now {
     /// How old an entry is, where that is known.
     pub(crate) fn age<A: Memory>(&self, entry: &Value<A>, hash: u64) -> Result<Option<u32>, Stale> {
-        if !entry.is_of(self.generation) {
-            return Err(Stale);
+        match entry.is_of(self.generation) {
+            true if entry.is_plain() => Ok(None),
+            true => self.age_of(entry, hash),
+            false => Err(Stale),
         }
-        if entry.is_plain() {
-            return Ok(None);
-        }
+    }
+
+    fn age_of<A: Memory>(&self, entry: &Value<A>, hash: u64) -> Result<Option<u32>, Stale> {
         let extras = entry.extras();
         let Some(born) = extras.born else { return Ok(None) };
         // Clocks of two threads may be read in one order and used in the other.

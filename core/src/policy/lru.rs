@@ -1,4 +1,12 @@
 //! Exact least recently used: one list, a hit makes its entry the newest.
+//!
+//! To move an entry in a list takes three cache misses, whose stores the next atomic operation has
+//! to wait for, and exclusive access. So a hit only notes the number of its slot. Before anything
+//! asks for the order, and when there is no place for another note, the list is brought up to date,
+//! many moves in a row, of which one does not wait for another. At whichever moment the order is
+//! looked at, it is the order of the hits.
+
+use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
 use super::Policy;
 use crate::{
@@ -8,22 +16,62 @@ use crate::{
     table::Table,
 };
 
+/// Hits that are noted before the list is brought up to date.
+const NOTES: usize = 16;
+
 /// The entry goes whose last use lies furthest back.
 pub struct Lru {
     order: List,
+    /// Slots that were hit since, in the order of the hits; and how many were, or would have been
+    /// had there been place.
+    notes: [AtomicU32; NOTES],
+    noted: AtomicUsize,
+}
+
+impl Lru {
+    fn noted(&mut self) -> impl Iterator<Item = u32> {
+        let noted = core::mem::take(self.noted.get_mut());
+        self.notes.iter_mut().take(noted).map(|slot| *slot.get_mut())
+    }
 }
 
 impl<A: Memory> Policy<A> for Lru {
     fn new(_: usize, _: A) -> Result<Self, OutOfMemory> {
-        Ok(Self { order: List::new() })
+        let notes = [const { AtomicU32::new(0) }; NOTES];
+        Ok(Self { order: List::new(), notes, noted: AtomicUsize::new(0) })
     }
 
-    fn shares_hits(&self) -> bool {
-        false
+    fn note(&self, slot: u32) -> bool {
+        // A full page is left as it is, for this must not wrap round.
+        if self.noted.load(Ordering::Relaxed) >= NOTES {
+            return false;
+        }
+        let at = self.noted.fetch_add(1, Ordering::Relaxed);
+        let note = self.notes.get(at);
+        note.is_some_and(|note| {
+            note.store(slot, Ordering::Relaxed);
+            true
+        })
     }
 
     fn touch(&mut self, table: &mut Table<A>, slot: u32) {
-        self.order.renew(table, slot);
+        let noted = *self.noted.get_mut();
+        match self.notes.get_mut(noted) {
+            Some(note) => {
+                *note.get_mut() = slot;
+                *self.noted.get_mut() = noted + 1;
+            }
+            None => {
+                self.settle(table);
+                self.order.renew(table, slot);
+            }
+        }
+    }
+
+    fn settle(&mut self, table: &mut Table<A>) {
+        let mut order = self.order;
+        self.noted().for_each(|slot| order.renew(table, slot));
+        self.order = order;
     }
 
     fn admit(&mut self, table: &mut Table<A>, slot: u32, _: u64) {
@@ -64,6 +112,11 @@ impl<A: Memory> Policy<A> for Lru {
     fn check(&self, table: &Table<A>) -> alloc::vec::Vec<u32> {
         let mut slots = self.order.walk(table);
         slots.reverse();
+        for note in self.notes.iter().take(self.noted.load(Ordering::Relaxed)) {
+            let noted = note.load(Ordering::Relaxed);
+            let at = slots.iter().position(|&slot| slot == noted).expect("a note is of an entry");
+            slots[at..].rotate_left(1);
+        }
         slots
     }
 }

@@ -108,11 +108,14 @@ impl<A: Memory> Policy<A> for S3Fifo<A> {
         Ok(Self { small: Queue::EMPTY, main: Queue::EMPTY, ghosts })
     }
 
-    fn shares_hits(&self) -> bool {
+    /// The use that the entry itself counts is all there is to note.
+    fn note(&self, _: u32) -> bool {
         true
     }
 
     fn touch(&mut self, _: &mut Table<A>, _: u32) {}
+
+    fn settle(&mut self, _: &mut Table<A>) {}
 
     fn admit(&mut self, table: &mut Table<A>, slot: u32, hash: u64) {
         let ghosts = self.ghosts(hash, table);
