@@ -61,5 +61,8 @@ mod program;
 // The core alone, on virtual time.
 mod sim;
 
+// The core alone, in a microcontroller.
+mod firmware;
+
 // The house rules.
 mod tidy;
