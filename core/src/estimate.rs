@@ -11,7 +11,10 @@ use allocator_api2::vec::Vec;
 use hashbrown::HashTable;
 use lock_api::{RawRwLock, RwLock};
 
-use crate::entry::{Memory, OutOfMemory};
+use crate::{
+    entry::{Memory, OutOfMemory},
+    room,
+};
 
 /// One key of so many is sampled, as a power of two.
 const SAMPLE_BITS: u32 = 7;
@@ -138,7 +141,7 @@ impl<A: Memory> Ghosts<A> {
                 at
             }
             None => {
-                self.nodes.push(node);
+                room::place(&mut self.nodes, node);
                 (self.nodes.len() - 1) as u32
             }
         };

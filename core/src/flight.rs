@@ -13,6 +13,7 @@ use hashbrown::HashTable;
 use crate::{
     entry::{Memory, OutOfMemory, Value},
     ring::PeerId,
+    room,
     seed::Seed,
     settings::Limits,
     time::Instant,
@@ -144,8 +145,7 @@ impl<A: Memory> Flights<A> {
                 return Ok(Join::Busy);
             }
             let before = flight.memory();
-            flight.waiters.try_reserve(1).map_err(|_| OutOfMemory)?;
-            flight.waiters.push(ask.waiter);
+            room::push(&mut flight.waiters, ask.waiter)?;
             self.content += flight.memory() - before;
             return Ok(Join::Wait);
         }
@@ -153,8 +153,7 @@ impl<A: Memory> Flights<A> {
         self.table.try_reserve(1, |flight| seed.hash(&flight.key)).map_err(|_| OutOfMemory)?;
         let key = Value::new_in(ask.key, allocator.clone())?;
         let mut waiters = Vec::new_in(allocator);
-        waiters.try_reserve(1).map_err(|_| OutOfMemory)?;
-        waiters.push(ask.waiter);
+        room::push(&mut waiters, ask.waiter)?;
         let one_more = |flights: usize| (flights < limits.flights).then_some(flights + 1);
         if in_air.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).is_err() {
             return Ok(Join::Busy);

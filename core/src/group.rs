@@ -18,6 +18,7 @@ use crate::{
     evicted::Evicted,
     flight::{Ask, Asker, Flight, Flights, Source, Waiter},
     policy::Chosen,
+    room,
     seed::Seed,
     settings::Settings,
     shard::{Got, Shard},
@@ -133,9 +134,7 @@ impl<R: RawRwLock, A: Memory> Group<R, A> {
         allocator: A,
     ) -> Result<Self, OutOfMemory> {
         let budget = Budget::new(settings.budget);
-        let mut own_name = Vec::new_in(allocator.clone());
-        own_name.try_reserve_exact(name.as_ref().len()).map_err(|_| OutOfMemory)?;
-        own_name.extend_from_slice(name.as_ref());
+        let own_name = room::copied(name.as_ref(), allocator.clone())?;
         let count = settings.shards.max(1);
         let mut shards = Vec::new_in(allocator.clone());
         shards.try_reserve_exact(usize::from(count)).map_err(|_| OutOfMemory)?;
@@ -144,7 +143,7 @@ impl<R: RawRwLock, A: Memory> Group<R, A> {
             let policy = |segments| Chosen::by(settings.eviction, segments, allocator.clone());
             let store = Store::new(share, seed.clone(), &budget, policy, allocator.clone())?;
             let flights = Flights::new(number, count, allocator.clone());
-            shards.push(Apart(RwLock::new(Shard::new(store, flights))));
+            room::place(&mut shards, Apart(RwLock::new(Shard::new(store, flights))));
         }
         budget.charge(Self::own_memory(&own_name, &shards));
         let estimates = settings.estimates.then(|| Estimates::new(settings.budget, &allocator));

@@ -109,7 +109,7 @@ impl<R: RawRwLock, A: Memory> Group<R, A> {
     pub(crate) fn evict(&self, first: usize, turn: &mut usize, bytes: usize) -> bool {
         let mut out = Evicted::new(&self.budget);
         (0..self.shards.len()).any(|_| {
-            let next = (first + *turn) % self.shards.len();
+            let next = (first + *turn) % self.shards.len().max(1);
             *turn += 1;
             let shard = self.shards.get(next);
             shard.is_some_and(|shard| shard.0.write().store.evict(bytes, &mut out))

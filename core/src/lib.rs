@@ -85,6 +85,8 @@ mod status;
 mod error;
 mod route;
 
+mod room;
+
 mod entry;
 mod region;
 mod stats;

@@ -14,6 +14,7 @@ use crate::{
     group::{Found, Group, Load, SpinLock},
     landing::Landed,
     ring::{PeerId, Ring},
+    room,
     shard::Got,
     stats::Stats,
     time::Instant,
@@ -168,8 +169,7 @@ impl<R: RawRwLock, A: Memory> Node<R, A> {
         if self.group(group.name()).is_some() {
             return Err(AddError::Taken);
         }
-        self.groups.try_reserve(1).map_err(|_| AddError::OutOfMemory)?;
-        self.groups.push(group);
+        room::push(&mut self.groups, group).map_err(|_| AddError::OutOfMemory)?;
         Ok(GroupId(id))
     }
 

@@ -16,7 +16,7 @@ use core::{
 };
 
 use allocator_api2::alloc::{AllocError, Allocator, Layout};
-use spin::RwLock;
+use spin::Mutex;
 
 use blocks::Blocks;
 
@@ -81,7 +81,7 @@ const WORD: usize = size_of::<u32>();
 /// # Ok::<(), Box<dyn core::error::Error>>(())
 /// ```
 pub struct Region<'r> {
-    blocks: RwLock<Blocks>,
+    blocks: Mutex<Blocks>,
     memory: PhantomData<&'r mut [MaybeUninit<u8>]>,
 }
 
@@ -90,25 +90,25 @@ impl<'r> Region<'r> {
     /// find what is free; of less than that, nothing can be allocated.
     #[must_use]
     pub fn new(memory: &'r mut [MaybeUninit<u8>]) -> Self {
-        Self { blocks: RwLock::new(Blocks::new(Words::new(memory))), memory: PhantomData }
+        Self { blocks: Mutex::new(Blocks::new(Words::new(memory))), memory: PhantomData }
     }
 
     /// Bytes that blocks can be made of.
     #[must_use]
     pub fn capacity(&self) -> usize {
-        self.blocks.read().capacity() as usize * WORD
+        self.blocks.lock().capacity() as usize * WORD
     }
 
     /// Bytes of them that are free, though perhaps in many pieces.
     #[must_use]
     pub fn free(&self) -> usize {
-        self.blocks.read().free() as usize * WORD
+        self.blocks.lock().free() as usize * WORD
     }
 
     /// Recounts what is free, and panics where two views of it differ.
     #[cfg(any(test, feature = "check"))]
     pub fn check(&self) {
-        self.blocks.read().check();
+        self.blocks.lock().check();
     }
 }
 
@@ -117,12 +117,12 @@ impl Region<'static> {
     /// allocator, which a program without std has to name, it is the heap, or none.
     #[must_use]
     pub const fn empty() -> Self {
-        Self { blocks: RwLock::new(Blocks::EMPTY), memory: PhantomData }
+        Self { blocks: Mutex::new(Blocks::EMPTY), memory: PhantomData }
     }
 
     /// Gives an empty region its memory. One that has some keeps that; says whether it was empty.
     pub fn claim(&self, memory: &'static mut [MaybeUninit<u8>]) -> bool {
-        let mut blocks = self.blocks.write();
+        let mut blocks = self.blocks.lock();
         let is_empty = blocks.capacity() == 0;
         if is_empty {
             *blocks = Blocks::new(Words::new(memory));
@@ -152,7 +152,7 @@ unsafe impl Allocator for Region<'_> {
         }
         let len = words(layout.size()).ok_or(AllocError)?;
         let align = u32::try_from(layout.align().div_ceil(WORD)).map_err(|_| AllocError)?;
-        let mut blocks = self.blocks.write();
+        let mut blocks = self.blocks.lock();
         let at = blocks.take(len, align).ok_or(AllocError)?;
         let start = blocks.words().pointer(at).ok_or(AllocError)?;
         Ok(NonNull::slice_from_raw_parts(start, layout.size()))
@@ -162,7 +162,7 @@ unsafe impl Allocator for Region<'_> {
         if layout.size() == 0 {
             return;
         }
-        let mut blocks = self.blocks.write();
+        let mut blocks = self.blocks.lock();
         let at = blocks.words().position(start);
         if let (Some(at), Some(len)) = (at, words(layout.size())) {
             blocks.give(at, len);

@@ -12,6 +12,7 @@ use allocator_api2::vec::Vec;
 
 use crate::{
     entry::{Memory, OutOfMemory, Value},
+    room,
     segment::{Chunk, LOAD, NONE, SLOT_BITS, Segment, Slot, share},
 };
 
@@ -30,10 +31,8 @@ impl<A: Memory> Table<A> {
     /// A table for a cache of that many bytes.
     pub(crate) fn new(budget: usize, allocator: A) -> Result<Self, OutOfMemory> {
         let count = (budget / SEGMENT_BYTES).clamp(1, MAX_SEGMENTS);
-        let mut segments = Vec::new_in(allocator.clone());
-        segments.try_reserve_exact(count).map_err(|_| OutOfMemory)?;
         let segment = |_| Segment { chunks: Vec::new_in(allocator.clone()), len: 0 };
-        segments.extend((0..count).map(segment));
+        let segments = room::filled(count, allocator.clone(), segment)?;
         let place_bits = (count as u32 - 1).leading_zeros().min(u32::BITS - 1);
         Ok(Self { segments, place_bits, len: 0 })
     }
@@ -175,9 +174,8 @@ impl<A: Memory> Table<A> {
             return Err(OutOfMemory);
         }
         let segment = self.segments.get_mut(at).ok_or(OutOfMemory)?;
-        let mut chunks = Vec::new_in(segment.chunks.allocator().clone());
-        chunks.try_reserve_exact(count).map_err(|_| OutOfMemory)?;
-        chunks.resize_with(count, Chunk::empty);
+        let allocator = segment.chunks.allocator().clone();
+        let chunks = room::filled(count, allocator, |_| Chunk::empty())?;
         let mut old = core::mem::replace(segment, Segment { chunks, len: 0 });
         // First each entry moves, and leaves behind where it is now...
         for place in 0..old.chunks.len() << SLOT_BITS {

@@ -7,7 +7,7 @@
 //! once. At the end of the main queue, a used entry goes round again with one use less. A hit
 //! counts a use in the entry, up to three, and moves nothing.
 
-use core::mem::size_of;
+use core::mem::{self, size_of};
 
 use allocator_api2::vec::Vec;
 
@@ -15,6 +15,7 @@ use super::Policy;
 use crate::{
     entry::{Memory, OutOfMemory},
     list::List,
+    room,
     seed::Seed,
     table::Table,
 };
@@ -60,8 +61,7 @@ const fn fingerprint(hash: u64) -> u32 {
 impl Ghosts {
     /// Remembers a hash, and forgets the oldest one.
     fn remember(&mut self, mark: u32) {
-        self.0.rotate_right(1);
-        self.0[0] = mark;
+        self.0.iter_mut().fold(mark, |newer, place| mem::replace(place, newer));
     }
 
     /// Says whether a hash is remembered, and forgets it.
@@ -102,9 +102,8 @@ impl<A: Memory> S3Fifo<A> {
 
 impl<A: Memory> Policy<A> for S3Fifo<A> {
     fn new(segments: usize, allocator: A) -> Result<Self, OutOfMemory> {
-        let mut ghosts = Vec::new_in(allocator.clone());
-        ghosts.try_reserve_exact(segments).map_err(|_| OutOfMemory)?;
-        ghosts.extend((0..segments).map(|_| Vec::new_in(allocator.clone())));
+        let none = |_| Vec::new_in(allocator.clone());
+        let ghosts = room::filled(segments, allocator.clone(), none)?;
         Ok(Self { small: Queue::EMPTY, main: Queue::EMPTY, ghosts })
     }
 
@@ -171,9 +170,7 @@ impl<A: Memory> Policy<A> for S3Fifo<A> {
         let next = Self::lines(capacity);
         let lines = self.ghosts.get_mut(segment).filter(|lines| lines.len() < next);
         let Some(old) = lines else { return Ok(0) };
-        let mut new = Vec::new_in(old.allocator().clone());
-        new.try_reserve_exact(next).map_err(|_| OutOfMemory)?;
-        new.resize(next, Ghosts([0; WAYS]));
+        let mut new = room::filled(next, old.allocator().clone(), |_| Ghosts([0; WAYS]))?;
         // A hash keeps its place among the lines. Of those that were one line, all find what that
         // one remembered.
         for (at, line) in new.iter_mut().enumerate() {
