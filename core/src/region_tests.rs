@@ -47,7 +47,7 @@ impl Held {
 
 #[test]
 fn blocks_of_any_size_come_and_go() {
-    let steps = if cfg!(miri) { 100 } else { 20_000 };
+    let steps = if cfg!(miri) { 40 } else { 20_000 };
     let sizes = [(1 << 10, 60), (16 << 10, 600), (64 << 10, 9_000)];
     // Under Miri time goes with the bytes.
     for (bytes, longest) in sizes.into_iter().take(if cfg!(miri) { 1 } else { 3 }) {
@@ -90,7 +90,7 @@ fn a_block_costs_one_byte_rounded_up_to_four() {
 
 #[test]
 fn too_little_memory_is_a_region_without_any() {
-    for bytes in (0..400).step_by(if cfg!(miri) { 37 } else { 1 }) {
+    for bytes in (0..400).step_by(if cfg!(miri) { 97 } else { 1 }) {
         let mut memory = memory(bytes);
         let region = Region::new(&mut memory);
         region.check();

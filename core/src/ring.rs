@@ -2,10 +2,12 @@
 //! stands at many points of a circle, a key belongs to the next point clockwise, so that a node
 //! that comes or goes moves only the keys next to its points.
 
-use alloc::{boxed::Box, vec::Vec};
+use alloc::vec::Vec;
 use core::fmt;
 
 use twox_hash::XxHash3_64;
+
+use crate::entry::OutOfMemory;
 
 /// Points of each node. The share of a node then strays some 8 % (1/sqrt of it) from the mean.
 const POINTS: u32 = 160;
@@ -23,6 +25,8 @@ pub enum RingError {
     TooMany,
     /// The node at this place in the list stands there a second time.
     Repeated(usize),
+    /// There is no memory for its points.
+    OutOfMemory,
 }
 
 impl fmt::Display for RingError {
@@ -31,17 +35,24 @@ impl fmt::Display for RingError {
             Self::Empty => f.write_str("a ring needs at least one node"),
             Self::TooMany => f.write_str("a ring takes at most 65,536 nodes"),
             Self::Repeated(at) => write!(f, "node {at} of the list stands there twice"),
+            Self::OutOfMemory => f.write_str("no memory for the points of the ring"),
         }
     }
 }
 
 impl core::error::Error for RingError {}
 
+impl From<OutOfMemory> for RingError {
+    fn from(_: OutOfMemory) -> Self {
+        Self::OutOfMemory
+    }
+}
+
 /// The nodes of a cluster on their circle. Every node that makes it from the same names, in any
 /// order, finds the same owner for each key.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Ring {
-    points: Box<[(u64, PeerId)]>,
+    points: Vec<(u64, PeerId)>,
     fingerprint: u64,
 }
 
@@ -50,27 +61,46 @@ impl Ring {
     /// address under which they reach each other.
     ///
     /// # Errors
-    /// If the list is empty, too long, or names a node twice.
+    /// If the list is empty, too long, or names a node twice, or there is no memory.
     pub fn new(names: &[&str]) -> Result<Self, RingError> {
         if names.is_empty() {
             return Err(RingError::Empty);
         }
-        let mut sorted: Vec<(&str, usize)> = names.iter().copied().zip(0..).collect();
+        let mut sorted = with_room(names.len())?;
+        for (place, &name) in names.iter().enumerate() {
+            sorted.push((name, u16::try_from(place).map_err(|_| RingError::TooMany)?));
+        }
         sorted.sort_unstable();
         if let Some(pair) = sorted.windows(2).find(|pair| pair[0].0 == pair[1].0) {
-            return Err(RingError::Repeated(pair[1].1));
+            return Err(RingError::Repeated(usize::from(pair[1].1)));
         }
-        let mut points = Vec::with_capacity(names.len() * POINTS as usize);
-        // In the order of names, so that after the stable sort two points that collide stand in
-        // the same order on every node.
+        // For all names with a byte between them, or one of them with a number.
+        let most = names.iter().fold(4, |sum: usize, name| sum.saturating_add(name.len() + 1));
+        let mut text = with_room(most)?;
+        let mut points = with_room(names.len() * POINTS as usize)?;
         for &(name, place) in &sorted {
-            let id = PeerId(u16::try_from(place).map_err(|_| RingError::TooMany)?);
-            points.extend((0..POINTS).map(|number| (point(name, number), id)));
+            let own = (0..POINTS).map(|number| point(name, number, &mut text));
+            points.extend(own.map(|at| (at, PeerId(place))));
         }
-        points.sort_by_key(|&(at, _)| at);
-        let list: Vec<&str> = sorted.iter().map(|&(name, _)| name).collect();
-        let fingerprint = XxHash3_64::oneshot(list.join("\n").as_bytes());
-        Ok(Self { points: points.into(), fingerprint })
+        // By name where two points collide, so that they stand in the same order on every node.
+        let name = |id: PeerId| names[usize::from(id.0)];
+        points.sort_unstable_by(|a, b| a.0.cmp(&b.0).then_with(|| name(a.1).cmp(name(b.1))));
+        text.clear();
+        for (number, (name, _)) in sorted.iter().enumerate() {
+            text.extend_from_slice(if number > 0 { b"\n" } else { b"" });
+            text.extend_from_slice(name.as_bytes());
+        }
+        Ok(Self { points, fingerprint: XxHash3_64::oneshot(&text) })
+    }
+
+    /// The same ring once more.
+    ///
+    /// # Errors
+    /// If there is no memory for its points.
+    pub fn try_clone(&self) -> Result<Self, OutOfMemory> {
+        let mut points = with_room(self.points.len())?;
+        points.extend_from_slice(&self.points);
+        Ok(Self { points, fingerprint: self.fingerprint })
     }
 
     /// The node that owns a key.
@@ -89,11 +119,18 @@ impl Ring {
 }
 
 /// Where on the circle a node's point of this number stands.
-fn point(name: &str, number: u32) -> u64 {
-    let mut bytes = Vec::with_capacity(name.len() + 4);
-    bytes.extend_from_slice(name.as_bytes());
-    bytes.extend_from_slice(&number.to_le_bytes());
-    XxHash3_64::oneshot(&bytes)
+fn point(name: &str, number: u32, text: &mut Vec<u8>) -> u64 {
+    text.clear();
+    text.extend_from_slice(name.as_bytes());
+    text.extend_from_slice(&number.to_le_bytes());
+    XxHash3_64::oneshot(text)
+}
+
+/// An empty list that takes so many without asking for memory.
+fn with_room<T>(count: usize) -> Result<Vec<T>, OutOfMemory> {
+    let mut list = Vec::new();
+    list.try_reserve_exact(count).map_err(|_| OutOfMemory)?;
+    Ok(list)
 }
 
 #[cfg(test)]
@@ -118,6 +155,16 @@ mod tests {
             [NAMES, reversed].map(|names| Ring::new(&names).expect("distinct").fingerprint());
         assert_eq!(a, b);
         assert_ne!(a, Ring::new(&NAMES[..3]).expect("distinct").fingerprint());
+    }
+
+    /// While a cluster is upgraded, its nodes are of two versions.
+    #[test]
+    fn another_version_has_the_same_ring() {
+        let ring = Ring::new(&NAMES).expect("distinct names");
+        assert_eq!(ring.fingerprint(), 0x88a4_e8f9_c7a1_18eb);
+        let owners = (0..40_000).map(|key: u32| u64::from(ring.owner(&key.to_le_bytes()).0));
+        let all = owners.fold(0, |all: u64, owner| all.wrapping_mul(31).wrapping_add(owner));
+        assert_eq!(all, 0xebd4_d10f_5ceb_98c8);
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! is a byte of the key and no separator. Nothing else is done to it: no dot-segments are removed,
 //! no slashes merged, `+` is a plus sign.
 
-use alloc::{borrow::Cow, string::String, vec::Vec};
+use alloc::{borrow::Cow, vec::Vec};
 use core::fmt;
 
 /// The path under which a node serves its keys, unless configured otherwise.
@@ -19,7 +19,7 @@ pub struct Route<'a> {
     pub key: Cow<'a, [u8]>,
 }
 
-/// Why a target names no key. The client's fault, each of them.
+/// Why a target names no key. The client's fault, each of them but the last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RouteError {
     /// It does not begin with the base.
@@ -32,6 +32,8 @@ pub enum RouteError {
     BadEscape(usize),
     /// At this byte stands a control character. (Percent-encoded it is a byte of the key.)
     Control(usize),
+    /// There is no memory to decode it: try again a little later.
+    OutOfMemory,
 }
 
 impl fmt::Display for RouteError {
@@ -42,6 +44,7 @@ impl fmt::Display for RouteError {
             Self::NoKey => f.write_str("the key is missing: the path is BASE/GROUP/KEY"),
             Self::BadEscape(at) => write!(f, "bad percent-encoding at byte {at} of the target"),
             Self::Control(at) => write!(f, "control character at byte {at} of the target"),
+            Self::OutOfMemory => f.write_str("out of memory, try again later"),
         }
     }
 }
@@ -49,10 +52,11 @@ impl fmt::Display for RouteError {
 impl core::error::Error for RouteError {}
 
 impl<'a> Route<'a> {
-    /// Reads a target in origin-form or absolute-form (RFC 9112, 3.2).
+    /// Reads a target in origin-form or absolute-form (RFC 9112, 3.2). Only what is percent-encoded
+    /// takes memory.
     ///
     /// # Errors
-    /// If it names no key.
+    /// If it names no key, or there is no memory for it.
     pub fn parse(base: &str, target: &'a [u8]) -> Result<Self, RouteError> {
         let path = path(target);
         let offset = target.len() - path.len();
@@ -68,15 +72,9 @@ impl<'a> Route<'a> {
         Ok(Self { group: decode(group, start)?, key: decode(key, start + group.len() + 1)? })
     }
 
-    /// Writes the target of a key, such that `parse` reads the same group and key from it.
-    #[must_use]
-    pub fn target(base: &str, group: &[u8], key: &[u8]) -> String {
-        let mut target = String::with_capacity(base.len() + group.len() + 1 + key.len());
-        target.push_str(base);
-        encode(group, &mut target);
-        target.push('/');
-        encode(key, &mut target);
-        target
+    /// The target of a key, such that `parse` reads the same group and key from it.
+    pub fn target(base: &str, group: &[u8], key: &[u8]) -> impl Iterator<Item = char> {
+        base.chars().chain(encode(group)).chain(['/']).chain(encode(key))
     }
 }
 
@@ -90,19 +88,17 @@ fn path(target: &[u8]) -> &[u8] {
     &authority[end.unwrap_or(authority.len())..]
 }
 
-/// Appends bytes to a URL so that they are one path segment: all but the unreserved characters
-/// (RFC 3986, 2.3) are encoded, slashes too.
-pub fn encode(bytes: &[u8], to: &mut String) {
+/// Bytes as one path segment of a URL: all but the unreserved characters (RFC 3986, 2.3) are
+/// encoded, slashes too.
+pub fn encode(bytes: &[u8]) -> impl Iterator<Item = char> {
     const HEX: &[u8; 16] = b"0123456789ABCDEF";
-    for &byte in bytes {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
-            to.push(char::from(byte));
-        } else {
-            to.push('%');
-            to.push(char::from(HEX[usize::from(byte >> 4)]));
-            to.push(char::from(HEX[usize::from(byte & 15)]));
-        }
-    }
+    bytes.iter().flat_map(|&byte| {
+        let (text, len) = match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => ([byte; 3], 1),
+            _ => ([b'%', HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]], 3),
+        };
+        text.into_iter().take(len).map(char::from)
+    })
 }
 
 /// Decodes `%XX` once. `start` is where the part stands in the target, for the error.
@@ -113,7 +109,8 @@ fn decode(part: &[u8], start: usize) -> Result<Cow<'_, [u8]>, RouteError> {
     let Some(first) = part.iter().position(|&byte| byte == b'%') else {
         return Ok(Cow::Borrowed(part));
     };
-    let mut decoded = Vec::with_capacity(part.len());
+    let mut decoded = Vec::new();
+    decoded.try_reserve_exact(part.len()).map_err(|_| RouteError::OutOfMemory)?;
     decoded.extend_from_slice(&part[..first]);
     let mut at = first;
     while let Some(&byte) = part.get(at) {
@@ -138,6 +135,7 @@ fn digit(byte: u8) -> Option<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::string::String;
 
     fn parse(target: &[u8]) -> Result<(Vec<u8>, Vec<u8>), RouteError> {
         let route = Route::parse(DEFAULT_BASE, target)?;
@@ -188,10 +186,16 @@ mod tests {
     }
 
     #[test]
+    fn all_but_unreserved_characters_are_encoded() {
+        assert_eq!(encode(b"aZ09-._~").collect::<String>(), "aZ09-._~");
+        assert_eq!(encode(b"a b/%\xff\0+").collect::<String>(), "a%20b%2F%25%FF%00%2B");
+    }
+
+    #[test]
     fn every_group_and_key_comes_back_from_its_target() {
         let every_byte: Vec<u8> = (0..=255).collect();
         for key in [b"..".as_slice(), b"/", b"%2F", b"a b+c?d#e", &every_byte] {
-            let target = Route::target(DEFAULT_BASE, key, key);
+            let target: String = Route::target(DEFAULT_BASE, key, key).collect();
             assert!(target.is_ascii());
             assert_eq!(parse(target.as_bytes()), Ok((key.to_vec(), key.to_vec())), "{target}");
         }

@@ -84,6 +84,7 @@ impl From<RouteError> for Status {
             | RouteError::NoKey
             | RouteError::BadEscape(_)
             | RouteError::Control(_) => Self::BadRequest,
+            RouteError::OutOfMemory => Self::ServiceUnavailable,
         }
     }
 }

@@ -1,14 +1,20 @@
 //! What fails when there is no memory: each allocation of a run fails once, and then all from it on.
 //! Nothing panics, nothing leaks, the books stay right, and whoever asked is answered: with the
 //! value wherever there is one.
+#![allow(unsafe_code, reason = "a global allocator is an unsafe trait")]
 
 mod script;
 
-use std::time::Duration;
+use std::{
+    alloc::{GlobalAlloc, Layout, System},
+    cell::Cell,
+    ptr,
+    time::Duration,
+};
 
 use gocache_core::{
-    Error, Eviction, Group, Instant, Loader, Lru, OutOfMemory, Policy, S3Fifo, Seed, Settings,
-    SpinLock, Value,
+    DEFAULT_BASE, Error, Eviction, Group, Instant, Loader, Lru, OutOfMemory, Policy, Ring,
+    RingError, Route, RouteError, S3Fifo, Seed, Settings, SpinLock, Value, encode,
 };
 use script::{
     cache::{self, CacheRun},
@@ -138,5 +144,73 @@ fn a_getter_without_memory_answers() {
             ask(&group.with_getter(getter), meter);
         });
         assert!(allocations > 50, "{allocations} allocations prove little");
+    }
+}
+
+/// The system's memory, of which a thread gets as many pieces as it has left.
+struct Rationed;
+
+thread_local! {
+    static LEFT: Cell<usize> = const { Cell::new(usize::MAX) };
+}
+
+#[global_allocator]
+static RATIONED: Rationed = Rationed;
+
+// SAFETY: all memory is the system's, and given back to it with the layout it came with.
+unsafe impl GlobalAlloc for Rationed {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        let left = LEFT.get();
+        LEFT.set(left.saturating_sub(1));
+        // SAFETY: the caller's promise, passed on.
+        if left > 0 { unsafe { System.alloc(layout) } } else { ptr::null_mut() }
+    }
+
+    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        // SAFETY: the caller's promise, passed on.
+        unsafe { System.dealloc(block, layout) };
+    }
+}
+
+/// Does something that gets so many pieces of memory and no more.
+fn with_pieces<T>(count: usize, act: impl FnOnce() -> T) -> T {
+    LEFT.set(count);
+    let done = act();
+    LEFT.set(usize::MAX);
+    done
+}
+
+#[test]
+fn a_target_is_read_or_there_was_no_memory() {
+    let parse = |target| Route::parse(DEFAULT_BASE, target).map(drop);
+    let plain = b"/_gocache/scores/Tom";
+    assert_eq!(with_pieces(0, || parse(plain)), Ok(()), "what is not encoded is borrowed");
+    let encoded = b"/_gocache/my%20scores/Tom%20%26%20Ann";
+    for pieces in [0, 1] {
+        assert_eq!(with_pieces(pieces, || parse(encoded)), Err(RouteError::OutOfMemory));
+    }
+    assert_eq!(with_pieces(2, || parse(encoded)), Ok(()));
+}
+
+#[test]
+fn a_target_is_written_without_memory() {
+    let target = || Route::target(DEFAULT_BASE, b"my scores", b"a/b");
+    assert!(with_pieces(0, || target().eq("/_gocache/my%20scores/a%2Fb".chars())));
+    assert!(with_pieces(0, || encode(b"a/b").eq("a%2Fb".chars())));
+}
+
+#[test]
+fn a_ring_is_made_or_there_was_no_memory() {
+    let ring = || Ring::new(&["one", "two", "three"]);
+    for pieces in 0..3 {
+        let error = with_pieces(pieces, ring).expect_err("it takes three pieces");
+        assert_eq!(error, RingError::OutOfMemory);
+    }
+    let ring = with_pieces(3, ring).expect("it takes three pieces");
+    assert_eq!(with_pieces(0, || ring.try_clone()).err(), Some(OutOfMemory));
+    let clone = with_pieces(1, || ring.try_clone()).expect("it takes one piece");
+    assert_eq!(clone.fingerprint(), ring.fingerprint());
+    for key in 0..100_u32 {
+        assert_eq!(clone.owner(&key.to_le_bytes()), ring.owner(&key.to_le_bytes()));
     }
 }

@@ -107,15 +107,19 @@ impl Gauge for &Fixed<'_> {
     }
 }
 
-const STEPS: usize = 2_000;
+/// An interpreter has not the time for as many, nor for recounts.
+const STEPS: usize = if cfg!(miri) { 40 } else { 2_000 };
+const REGIONS: &[usize] =
+    if cfg!(miri) { &[8 << 10] } else { &[8 << 10, 20 << 10, 60 << 10, 300 << 10] };
+const RECOUNTS: &[bool] = if cfg!(miri) { &[false] } else { &[false, true] };
 
 /// Runs something in regions of several sizes: with a budget of all of it, so that the region is
 /// what runs out, and with one that leaves some. Once watched for allocations elsewhere, once with
 /// a recount after each step, for which the recount itself allocates.
 fn in_regions(run: impl Fn(&Fixed<'_>, usize, bool)) {
-    for bytes in [8 << 10, 20 << 10, 60 << 10, 300 << 10] {
+    for &bytes in REGIONS {
         for quarters in [3, 4] {
-            for recounts in [false, true] {
+            for &recounts in RECOUNTS {
                 let mut memory = vec![MaybeUninit::uninit(); bytes];
                 let region = Region::new(&mut memory);
                 run(&Fixed::new(&region), region.capacity() / 4 * quarters, recounts);

@@ -241,7 +241,8 @@ impl Config {
             node.add(group.map_err(|_| AddError::OutOfMemory)?)?;
         }
         if let Some(cluster) = &self.cluster {
-            node.join(cluster.ring.clone(), cluster.own);
+            let ring = cluster.ring.try_clone().map_err(|_| AddError::OutOfMemory)?;
+            node.join(ring, cluster.own);
         }
         Ok(node)
     }

@@ -206,7 +206,7 @@ pub(crate) fn request(target: &Target, key: &[u8], secret: Option<&str>) -> Vec<
     let mut request = String::with_capacity(256 + 3 * key.len());
     request.push_str("GET ");
     request.push_str(&target.path);
-    encode(key, &mut request);
+    request.extend(encode(key));
     request.push_str(" HTTP/1.1\r\nHost: ");
     request.push_str(&target.authority);
     request.push_str("\r\nUser-Agent: gocache\r\nAccept-Encoding: identity\r\n");

@@ -1,10 +1,11 @@
 //! Runs of operations on a cache and on a group, drawn from numbers, with a model beside them that
 //! knows what a hit may bring and how much memory the run itself holds. What they prove depends on
-//! whose memory they are given: see `memory.rs`, `failing.rs` and the fuzzer.
+//! whose memory they are given: see `memory.rs`, `failing.rs` and `corpus.rs`.
 #![allow(dead_code, reason = "each proof uses its part of it")]
 
 pub(crate) mod cache;
 pub(crate) mod group;
+pub(crate) mod input;
 mod loads;
 pub(crate) mod meter;
 

@@ -333,7 +333,7 @@ impl Upstream {
             return Cow::Borrowed(&self.target);
         }
         let mut target = self.target.clone();
-        encode(group.as_bytes(), &mut target.path);
+        target.path.extend(encode(group.as_bytes()));
         target.path.push('/');
         Cow::Owned(target)
     }
