@@ -304,9 +304,10 @@ impl<P: Policy<A>, A: Memory> Store<P, A> {
         }
     }
 
-    /// Does what hits put off, and follows the group to its generation. The meter of an entry tells few of them apart: before
-    /// a number comes round again, whatever may be left of it goes. Who raises generations sweeps
-    /// (see [`Store::is_behind`]), so that nothing is left then, unless threads outrun each other.
+    /// Does what hits put off, and follows the group to its generation. The meter of an entry tells
+    /// few of them apart: before a number comes round again, whatever may be left of it goes. Who
+    /// raises generations sweeps (see [`Store::is_behind`]), so that nothing is left then, unless
+    /// threads outrun each other.
     fn catch_up(&mut self, generation: u32, out: &mut Evicted<'_, A>) {
         self.policy.settle(&mut self.table);
         if generation == self.generation {
