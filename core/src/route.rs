@@ -60,14 +60,14 @@ impl<'a> Route<'a> {
     pub fn parse(base: &str, target: &'a [u8]) -> Result<Self, RouteError> {
         let path = path(target);
         let offset = target.len() - path.len();
-        let path = &path[..path.iter().position(|&byte| byte == b'?').unwrap_or(path.len())];
         let rest = path.strip_prefix(base.as_bytes()).ok_or(RouteError::OutsideBase)?;
-        let slash = rest.iter().position(|&byte| byte == b'/');
-        let (group, key) = rest.split_at(slash.unwrap_or(rest.len()));
+        let end = rest.iter().position(|&byte| matches!(byte, b'/' | b'?'));
+        let (group, key) = rest.split_at(end.unwrap_or(rest.len()));
         if group.is_empty() {
             return Err(RouteError::NoGroup);
         }
-        let Some(key @ [_, ..]) = key.strip_prefix(b"/") else { return Err(RouteError::NoKey) };
+        let key = key.strip_prefix(b"/").filter(|key| !matches!(key, [] | [b'?', ..]));
+        let key = key.ok_or(RouteError::NoKey)?;
         let start = offset + base.len();
         Ok(Self { group: decode(group, start)?, key: decode(key, start + group.len() + 1)? })
     }
@@ -80,8 +80,10 @@ impl<'a> Route<'a> {
 
 /// The target from its path on: absolute-form has a scheme and an authority before it.
 fn path(target: &[u8]) -> &[u8] {
-    let is_absolute = !target.starts_with(b"/");
-    let scheme = target.windows(3).position(|three| three == b"://").filter(|_| is_absolute);
+    if target.starts_with(b"/") {
+        return target;
+    }
+    let scheme = target.windows(3).position(|three| three == b"://");
     let Some(scheme) = scheme else { return target };
     let authority = &target[scheme + 3..];
     let end = authority.iter().position(|&byte| matches!(byte, b'/' | b'?'));
@@ -101,14 +103,24 @@ pub fn encode(bytes: &[u8]) -> impl Iterator<Item = char> {
     })
 }
 
-/// Decodes `%XX` once. `start` is where the part stands in the target, for the error.
+/// Decodes a part up to its end or a `?`, once. `start` is where it stands in the target, for the
+/// error.
 fn decode(part: &[u8], start: usize) -> Result<Cow<'_, [u8]>, RouteError> {
+    // Of most parts all bytes are as they stand, and one look at each is enough.
+    let is_special = |byte: &u8| matches!(byte, b'%' | b'?') || byte.is_ascii_control();
+    let first = part.iter().position(is_special).unwrap_or(part.len());
+    match part.get(first) {
+        None | Some(b'?') => Ok(Cow::Borrowed(&part[..first])),
+        Some(_) => decode_from(first, part, start),
+    }
+}
+
+#[cold]
+fn decode_from(first: usize, part: &[u8], start: usize) -> Result<Cow<'_, [u8]>, RouteError> {
+    let part = part.split(|&byte| byte == b'?').next().unwrap_or_default();
     if let Some(at) = part.iter().position(u8::is_ascii_control) {
         return Err(RouteError::Control(start + at));
     }
-    let Some(first) = part.iter().position(|&byte| byte == b'%') else {
-        return Ok(Cow::Borrowed(part));
-    };
     let mut decoded = Vec::new();
     decoded.try_reserve_exact(part.len()).map_err(|_| RouteError::OutOfMemory)?;
     decoded.extend_from_slice(&part[..first]);

@@ -1,5 +1,7 @@
 //! The framing of a body, and a decoder that walks over it: strict, linear, without buffers.
 
+use super::class::TOKEN;
+
 /// How a message says where its body ends (RFC 9112, 6.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Body {
@@ -179,7 +181,7 @@ fn append(size: u64, digit: u64) -> Result<u64, BodyError> {
 }
 
 fn is_token(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+    TOKEN.has(byte)
 }
 
 fn is_text(byte: u8) -> bool {

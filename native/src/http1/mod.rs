@@ -1,6 +1,7 @@
 //! HTTP/1.1 as RFC 9112 has it: bytes <-> heads and bodies. No sockets, no state of a connection.
 
 mod body;
+mod class;
 mod fields;
 mod request;
 mod response;

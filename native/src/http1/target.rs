@@ -2,7 +2,10 @@
 
 use std::net::Ipv6Addr;
 
-use super::request::Reject;
+use super::{
+    class::{TARGET, UNRESERVED_OR_DELIM},
+    request::Reject,
+};
 
 /// RFC 9112, 3.2: one valid Host in HTTP/1.1, at most one in any request.
 pub(super) fn check_host(count: usize, host: &[u8], is_1_1: bool) -> Result<(), Reject> {
@@ -17,6 +20,18 @@ pub(super) fn check_host(count: usize, host: &[u8], is_1_1: bool) -> Result<(), 
 
 /// uri-host [ ":" port ] (RFC 3986, 3.2.2 and 3.2.3); an empty host is one too.
 fn is_authority(value: &[u8]) -> bool {
+    // Nearly all are a name of plain characters.
+    let end = value.iter().position(|&byte| !UNRESERVED_OR_DELIM.has(byte)).unwrap_or(value.len());
+    match &value[end..] {
+        [] => true,
+        [b':', port @ ..] => port.iter().all(u8::is_ascii_digit),
+        _ => is_other_authority(value),
+    }
+}
+
+/// The same with an address in brackets, or percent-encoded bytes.
+#[cold]
+fn is_other_authority(value: &[u8]) -> bool {
     let end = match value.first() {
         Some(b'[') => match value.iter().position(|&byte| byte == b']') {
             Some(end) => end + 1,
@@ -40,7 +55,7 @@ fn is_ip_literal(literal: &[u8]) -> bool {
             let mut halves = rest.splitn(2, |&byte| byte == b'.');
             let version = halves.next().unwrap_or_default();
             let address = halves.next().unwrap_or_default();
-            let is_address = |&byte: &u8| is_unreserved_or_delim(byte) || byte == b':';
+            let is_address = |&byte: &u8| UNRESERVED_OR_DELIM.has(byte) || byte == b':';
             !version.is_empty()
                 && version.iter().all(u8::is_ascii_hexdigit)
                 && !address.is_empty()
@@ -50,28 +65,20 @@ fn is_ip_literal(literal: &[u8]) -> bool {
     }
 }
 
-fn is_reg_name(mut name: &[u8]) -> bool {
-    loop {
-        name = match name {
-            [] => return true,
-            [b'%', high, low, rest @ ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => {
-                rest
-            }
-            [byte, rest @ ..] if is_unreserved_or_delim(*byte) => rest,
-            _ => return false,
-        };
-    }
-}
-
-fn is_unreserved_or_delim(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=".contains(&byte)
+fn is_reg_name(name: &[u8]) -> bool {
+    let mut parts = name.split(|&byte| byte == b'%');
+    let is_escape = |part: &[u8]| {
+        let digits = part.first_chunk::<2>();
+        digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
+    };
+    parts.next().is_none_or(|first| UNRESERVED_OR_DELIM.has_all(first))
+        && parts.all(|part| is_escape(part) && UNRESERVED_OR_DELIM.has_all(part))
 }
 
 /// RFC 9112, 3.2: the form of a target goes by the method, and no byte stands there that a URI
 /// cannot hold.
 pub(super) fn check_target(target: &[u8], method: &str) -> Result<(), Reject> {
-    let illegal = |&byte: &u8| byte >= 0x80 || b"\"<>\\^`{|}#".contains(&byte);
-    if let Some(at) = target.iter().position(illegal) {
+    if let Some(at) = target.iter().position(|&byte| !TARGET.has(byte)) {
         return Err(Reject::bad(format!(
             "byte {at} of the target is to be percent-encoded (RFC 3986)"
         )));

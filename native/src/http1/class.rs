@@ -1,0 +1,56 @@
+//! Classes of bytes in the grammars of HTTP and of URIs, as tables: they are asked for each byte of
+//! a head.
+
+/// A set of bytes.
+pub(super) struct Class([bool; 256]);
+
+/// `token` (RFC 9110, 5.6.2).
+pub(super) static TOKEN: Class = Class::alphanumeric().with(b"!#$%&'*+-.^_`|~");
+/// `unreserved` and `sub-delims` (RFC 3986, 2.2 and 2.3).
+pub(super) static UNRESERVED_OR_DELIM: Class = Class::alphanumeric().with(b"-._~!$&'()*+,;=");
+/// What may stand in a request target: what a URI can hold, but no fragment. (Control characters
+/// and spaces end it, or are refused before.)
+pub(super) static TARGET: Class = Class::ascii().without(b"\"<>\\^`{|}#");
+
+impl Class {
+    pub(super) fn has(&self, byte: u8) -> bool {
+        self.0[usize::from(byte)]
+    }
+
+    pub(super) fn has_all(&self, bytes: &[u8]) -> bool {
+        bytes.iter().all(|&byte| self.has(byte))
+    }
+
+    const fn alphanumeric() -> Self {
+        let mut class = [false; 256];
+        let mut byte = 0;
+        while byte < 128 {
+            class[byte] = (byte as u8).is_ascii_alphanumeric();
+            byte += 1;
+        }
+        Self(class)
+    }
+
+    const fn ascii() -> Self {
+        let mut class = [false; 256];
+        class.split_at_mut(128).0.copy_from_slice(&[true; 128]);
+        Self(class)
+    }
+
+    const fn with(self, bytes: &[u8]) -> Self {
+        self.set(bytes, true)
+    }
+
+    const fn without(self, bytes: &[u8]) -> Self {
+        self.set(bytes, false)
+    }
+
+    const fn set(mut self, bytes: &[u8], to: bool) -> Self {
+        let mut at = 0;
+        while at < bytes.len() {
+            self.0[bytes[at] as usize] = to;
+            at += 1;
+        }
+        self
+    }
+}
