@@ -228,17 +228,22 @@ fn checked<'a>(
 /// Whether an LF stands anywhere without a CR before it. Lines are short: a search for each LF costs
 /// more than a look at all bytes, eight at a time.
 fn has_bare_lf(head: &[u8]) -> bool {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    let is_bare = |at: usize| head[at] == b'\n' && (at == 0 || head[at - 1] != b'\r');
+    const LOW: u64 = 0x7f7f_7f7f_7f7f_7f7f;
+    let is_bare = |at: usize| at == 0 || head[at - 1] != b'\r';
     let (words, rest) = head.as_chunks();
-    let is_clean = |word: &[u8; 8]| {
-        // Mycroft's test for a zero byte, which is where an LF stands.
-        let differ = u64::from_le_bytes(*word) ^ (ONES * u64::from(b'\n'));
-        differ.wrapping_sub(ONES) & !differ & (ONES << 7) == 0
-    };
-    let mut suspects = words.iter().enumerate().filter(|(_, word)| !is_clean(word));
-    suspects.any(|(at, _)| (8 * at..8 * at + 8).any(is_bare))
-        || (head.len() - rest.len()..head.len()).any(is_bare)
+    for (start, word) in (0..).step_by(8).zip(words) {
+        // The high bit of each byte that is an LF, and no other (an exact test for a zero byte).
+        let differ = u64::from_le_bytes(*word) ^ u64::from_le_bytes([b'\n'; 8]);
+        let mut ends = !((differ & LOW) + LOW | differ | LOW);
+        while ends != 0 {
+            if is_bare(start + ends.trailing_zeros() as usize / 8) {
+                return true;
+            }
+            ends &= ends - 1;
+        }
+    }
+    let start = head.len() - rest.len();
+    rest.iter().enumerate().any(|(at, &byte)| byte == b'\n' && is_bare(start + at))
 }
 
 fn method(name: &str) -> Result<Method, Reject> {
@@ -263,6 +268,22 @@ mod tests {
             Head::Partial => 0,
             Head::NewerMinor(_) => 1,
         }
+    }
+
+    #[test]
+    fn a_bare_lf_is_found_wherever_it_stands() {
+        for len in 1..40 {
+            for at in 0..len {
+                let mut head = vec![b'a'; len];
+                head[at] = b'\n';
+                assert!(has_bare_lf(&head), "at {at} of {len}");
+                if at > 0 {
+                    head[at - 1] = b'\r';
+                    assert!(!has_bare_lf(&head), "at {at} of {len}, after a CR");
+                }
+            }
+        }
+        assert!(!has_bare_lf(b"\x0b\r\n\x8a\x0b\x09\r\n\r\n"));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! A turn: wait; take what happened, what was posted and what came due; then move the bytes of each
 //! connection that has something to do, once, so that none can starve the others.
 
-use std::{io, sync::atomic::Ordering, time::Duration};
+use std::{io, mem, sync::atomic::Ordering, time::Duration};
 
 use gocache_core::{Error, Fetch, Found, Instant, Landing, Load, LoadError};
 use mio::{Events, Poll, Token, net::TcpListener};
@@ -60,6 +60,8 @@ pub(super) struct EventLoop {
     pub(super) next: Address,
     /// Connections that have something to do.
     pub(super) dirty: Vec<usize>,
+    /// The list of the last turn, empty: its memory is used again.
+    was_dirty: Vec<usize>,
     /// Loads that have to be begun.
     pub(super) fetches: Vec<Fetch>,
     pub(super) scratch: Box<[u8]>,
@@ -94,6 +96,7 @@ impl EventLoop {
             numbers: 0,
             next: Address { lane, slot: 0, serial: 0 },
             dirty: Vec::new(),
+            was_dirty: Vec::new(),
             fetches: Vec::new(),
             scratch: vec![0; READ].into(),
             spare: Output::default(),
@@ -125,9 +128,10 @@ impl EventLoop {
             }
             self.posts(shared);
             self.timers(shared);
-            for slot in std::mem::take(&mut self.dirty) {
-                self.pump(shared, slot);
-            }
+            // What is marked meanwhile has its turn in the next one.
+            let mut dirty = mem::replace(&mut self.dirty, mem::take(&mut self.was_dirty));
+            dirty.drain(..).for_each(|slot| self.pump(shared, slot));
+            self.was_dirty = dirty;
             self.pump_more_upstreams(shared);
             while let Some(fetch) = self.fetches.pop() {
                 self.dispatch(shared, fetch);
