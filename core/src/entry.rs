@@ -277,11 +277,14 @@ impl<A: Memory> Clone for Value<A> {
 impl<A: Memory> Drop for Value<A> {
     fn drop(&mut self) {
         let refs = &self.head().refs;
-        if refs.load(Ordering::Relaxed) >= SATURATED || refs.fetch_sub(1, Ordering::Release) != 1 {
-            return;
+        // Every use through the other handles comes before the block goes. Where this is the last
+        // one there is nobody who could clone it, and no atomic operation has to say so.
+        match refs.load(Ordering::Acquire) {
+            1 => {}
+            SATURATED.. => return,
+            _ if refs.fetch_sub(1, Ordering::Release) != 1 => return,
+            _ => fence(Ordering::Acquire),
         }
-        // Every use through the other handles comes before the block goes.
-        fence(Ordering::Acquire);
         let Some(layout) = Self::layout(self.tail_len()) else { return };
         // SAFETY: this was the last handle, so that nobody reads the head any more; the block came
         // from this allocator with this very layout. The head's other fields need no drop.

@@ -6,8 +6,8 @@
 use std::marker::PhantomData;
 
 use gocache_core::{
-    Asker, Cache, Eviction, Get, Group, GroupId, Instant, Lru, Node, Policy, S3Fifo, Seed, Settings,
-    SpinLock, Value, Waiter,
+    Asker, Cache, Eviction, Get, Group, GroupId, Instant, Lru, Node, Policy, S3Fifo, Seed,
+    Settings, SpinLock, Value, Waiter,
 };
 use lock_api::RawRwLock;
 

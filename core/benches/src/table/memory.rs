@@ -4,7 +4,11 @@
 use crate::{
     alloc,
     args::Options,
-    contender::{Contender, Room, ours::{Alone, ByUse}, single_cases},
+    contender::{
+        Contender, Room,
+        ours::{Alone, ByUse},
+        single_cases,
+    },
     data::{self, Key, VALUE},
     report::{Report, verdict},
 };
