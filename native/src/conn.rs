@@ -13,14 +13,18 @@ use gocache_core::{Error, Found, Instant, Status};
 
 use crate::{
     answer::{Answer, Form, Turn},
-    http1::{Body, BodyError, Decoder, Head, Method, Persist, Request},
+    http1::{Body, BodyError, Decoder, Head, Method, Persist, Request, is_head},
     output::{MAX_SLICES, Output},
     owed::{Due, Owed},
+    phase::{Next, Phase},
     plane::{Plane, Reply},
 };
 
 /// Bytes of output beyond which no more requests are taken up: who does not read is not served.
 const OUTPUT_FULL: usize = 64 << 10;
+
+/// Empty lines before a request-line that are passed over (RFC 9112, 2.2).
+const MAX_EMPTY_LINES: u8 = 4;
 
 /// How long a connection that is over on our side listens on, so that the last answer is not lost
 /// to a reset (RFC 9112, 9.6).
@@ -42,33 +46,8 @@ pub(crate) struct Conn {
     paused: bool,
     /// The client has sent its last byte.
     ended: bool,
-}
-
-#[derive(Debug)]
-enum Phase {
-    /// Between requests.
-    Idle,
-    /// Inside a head.
-    Head,
-    /// Inside a body, which is read past; the request is answered when it is whole.
-    Body { head: Vec<u8>, decoder: Decoder },
-    /// No more requests are taken.
-    Closed,
-    /// Everything is sent and our side shut; what still comes is dropped.
-    Lingering,
-}
-
-/// What the server is to do with the connection next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Next {
-    /// Read on when there is something.
-    Read,
-    /// Do not read: there is enough to do.
-    Pause,
-    /// Shut our side, then go on reading until the client has ended its own.
-    Shut,
-    /// Close at once.
-    Drop,
+    /// Empty lines since the last request.
+    empty_lines: u8,
 }
 
 impl Conn {
@@ -82,6 +61,7 @@ impl Conn {
             moved: now,
             paused: false,
             ended: false,
+            empty_lines: 0,
         }
     }
 
@@ -240,13 +220,11 @@ impl Conn {
     /// A head is parsed anew only when a line has ended or a limit is passed: else one that comes
     /// byte by byte would cost its square.
     fn may_go_on(&self, before: usize, turn: &Turn<'_>) -> bool {
-        // The longest method that is known, and the spaces around the target.
-        const AROUND_TARGET: usize = 16;
         let limits = &turn.config.limits.head;
         let passes = |limit: usize| before <= limit && self.input.len() > limit;
         !matches!(self.phase, Phase::Idle | Phase::Head)
             || self.input[before..].contains(&b'\n')
-            || passes(limits.target + AROUND_TARGET)
+            || passes(limits.line())
             || passes(limits.bytes)
     }
 
@@ -275,9 +253,10 @@ impl Conn {
 
     /// Takes one head, if it is whole.
     fn head(&mut self, bytes: &mut [u8], plane: &mut impl Plane, turn: &Turn<'_>) -> Option<usize> {
+        if bytes.starts_with(b"\r\n") {
+            return Some(self.empty_line(bytes.len(), turn));
+        }
         match Head::parse(bytes, &turn.config.limits.head) {
-            // Empty lines between requests (RFC 9112, 2.2) begin no head.
-            Head::Partial if bytes.chunks(2).all(|two| two == b"\r\n") => Some(bytes.len()),
             Head::Partial => {
                 // One deadline for the whole head: later bytes of it do not move `since`.
                 if matches!(self.phase, Phase::Idle) {
@@ -296,6 +275,7 @@ impl Conn {
             }
             Head::Complete(request, used) => {
                 self.phase = Phase::Idle;
+                self.empty_lines = 0;
                 self.since = turn.clock.now();
                 match request.body {
                     Body::Empty | Body::Length(0) => self.answer(&request, plane, turn),
@@ -304,6 +284,19 @@ impl Conn {
                 Some(used)
             }
         }
+    }
+
+    /// Passes over an empty line before a request, which begins no head. However the lines are cut,
+    /// they are counted.
+    fn empty_line(&mut self, available: usize, turn: &Turn<'_>) -> usize {
+        self.phase = Phase::Idle;
+        self.empty_lines += 1;
+        if self.empty_lines <= MAX_EMPTY_LINES {
+            return 2;
+        }
+        let text = "too many empty lines before the request line";
+        self.close_with(Answer::line(Status::BadRequest, text), false, turn);
+        available
     }
 
     fn begin_body(&mut self, head: &[u8], request: &Request<'_>, turn: &Turn<'_>) {
@@ -388,9 +381,4 @@ impl Conn {
         }
         answer.write(&mut self.output, turn, form);
     }
-}
-
-/// Whether a head is that of a HEAD request, whatever else is wrong with it.
-fn is_head(head: &[u8]) -> bool {
-    head.trim_ascii_start().starts_with(b"HEAD ")
 }

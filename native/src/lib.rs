@@ -18,6 +18,7 @@ mod ops;
 mod origin;
 mod output;
 mod owed;
+mod phase;
 mod plane;
 pub mod program;
 mod server;

@@ -7,10 +7,6 @@ use crate::harness::{Asked, Client, Frontend, Reply, Setup, Site, get, head};
 
 promises! {
     a_connection_is_kept,
-    http_1_0_ends_with_its_answer,
-    http_1_0_is_kept_when_it_asks,
-    close_is_heard_wherever_it_stands,
-    what_only_looks_like_close_is_not,
     pipelined_answers_come_in_order,
     a_long_pipeline_is_answered_whole,
     a_pipeline_over_its_limit_is_answered_whole,
@@ -19,7 +15,6 @@ promises! {
     a_client_that_has_finished_sending_is_answered,
     a_cut_request_is_not_answered_as_a_whole_one,
     empty_lines_before_a_request_are_skipped,
-    fields_are_read_as_the_grammar_says,
 }
 
 const KEPT: Duration = Duration::from_millis(20);
@@ -38,87 +33,6 @@ fn a_connection_is_kept<F: Frontend>() {
     }
     assert!(client.silent_for(KEPT), "the connection stays open and silent");
     client.send(hot("HTTP/1.1", "Connection: keep-alive\r\n")).answer().status(200);
-    client.get("hot").status(200);
-}
-
-fn http_1_0_ends_with_its_answer<F: Frontend>() {
-    let site = Site::new::<F>();
-    for fields in
-        ["", "Connection: close\r\n", "Connection: x\r\n", "Connection: keep-alive, close\r\n"]
-    {
-        let mut client = site.connect();
-        client.send(hot("HTTP/1.0", fields) + &get("smuggled"));
-        let answer = client.answer();
-        answer.status(200).body("hot value").must(!answer.says("keep-alive"), "no promise to stay");
-        client.end();
-    }
-    // Host is a field of HTTP/1.1: the older version may leave it out.
-    let mut client = site.connect();
-    client.send("GET /_gocache/scores/hot HTTP/1.0\r\n\r\n").answer().status(200).body("hot value");
-    client.end();
-    assert_eq!(site.origin.loads_of("smuggled"), 0, "requests after the last one that is answered");
-}
-
-fn http_1_0_is_kept_when_it_asks<F: Frontend>() {
-    let site = Site::new::<F>();
-    for fields in [
-        "Connection: keep-alive\r\n",
-        "connection: Keep-Alive\r\n",
-        "Connection: x, KEEP-ALIVE\r\n",
-    ] {
-        let mut client = site.connect();
-        for _ in 0..2 {
-            let answer = client.send(hot("HTTP/1.0", fields)).answer();
-            answer.status(200).must(answer.says("keep-alive"), "Connection: keep-alive");
-        }
-        assert!(client.silent_for(KEPT), "the connection stays open");
-    }
-}
-
-/// Nothing behind the request that says it is looked at, even when it came in the same segment.
-fn close_is_heard_wherever_it_stands<F: Frontend>() {
-    let site = Site::new::<F>();
-    for fields in [
-        "Connection: close\r\n",
-        "connection: Close\r\n",
-        "CONNECTION:CLOSE\r\n",
-        "Connection: \t close \t\r\n",
-        "Connection: keep-alive, close\r\n",
-        "Connection: close, keep-alive\r\n",
-        "Connection: x,close,y\r\n",
-        "Connection: , ,close\r\n",
-        "Connection: x\t,\tcLOSE\r\n",
-        "Connection: keep-alive\r\nConnection: close\r\n",
-        "Connection: close\r\nConnection: keep-alive\r\n",
-    ] {
-        let mut client = site.connect();
-        client.send(get("hot") + &hot("HTTP/1.1", fields) + &get("smuggled"));
-        client.answer().status(200);
-        let answer = client.answer();
-        answer.status(200).body("hot value").must(answer.says("close"), "Connection: close");
-        client.end();
-    }
-    let mut client = site.connect();
-    client.send(
-        get("nobody").replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n") + &get("smuggled"),
-    );
-    client.answer().status(404);
-    client.end();
-    assert_eq!(site.origin.loads_of("smuggled"), 0, "requests after the last one that is answered");
-}
-
-fn what_only_looks_like_close_is_not<F: Frontend>() {
-    let site = Site::new::<F>();
-    let mut client = site.connect();
-    for fields in [
-        "Connection: closed\r\n",
-        "Connection: close-up\r\n",
-        "X-Connection: close\r\n",
-        "Connection: x; close\r\n",
-        "Connection:\r\n",
-    ] {
-        client.send(hot("HTTP/1.1", fields)).answer().status(200);
-    }
     client.get("hot").status(200);
 }
 
@@ -282,39 +196,5 @@ fn empty_lines_before_a_request_are_skipped<F: Frontend>() {
         client.send(lines.to_string() + &get("hot") + lines + &get("hot"));
         client.answer().status(200).body("hot value");
         client.answer().status(200).body("hot value");
-    }
-}
-
-/// What a careless parser refuses or misreads although it is in the grammar.
-fn fields_are_read_as_the_grammar_says<F: Frontend>() {
-    let site = Site::new::<F>();
-    let mut client = site.connect();
-    for fields in [
-        "A:\r\n",
-        "A:b\r\n",
-        "A: \t b \t \r\n",
-        "A: b : c: d\r\n",
-        "!#$%&'*+-.^_`|~09az: b\r\n",
-        "A: \x21\"()/:;<=>?@[]{}\r\n",
-        "A: \u{e9}\u{20ac}\r\n",
-        "Content-Length: 0\r\n",
-        "Content-Length:0\r\n",
-        "Content-Length: \t000 \r\n",
-    ] {
-        client.send(hot("HTTP/1.1", fields)).answer().status(200).body("hot value");
-    }
-    for host in [
-        "gocache",
-        "GoCache.example:80",
-        "127.0.0.1:9999",
-        "[::1]",
-        "[2001:db8::1]:8080",
-        "a_b-c~!$&'()*+,;=",
-        "go%20cache",
-        "h:",
-        "\t h\t",
-    ] {
-        let request = format!("GET /_gocache/scores/hot HTTP/1.1\r\nhOST:{host}\r\n\r\n");
-        client.send(request).answer().status(200).body("hot value");
     }
 }

@@ -11,8 +11,6 @@ promises! {
     other_methods_are_told_which_are_allowed,
     options_about_the_server_are_a_request,
     writes_are_off_unless_allowed,
-    unknown_methods_and_codings_are_not_implemented,
-    other_versions_of_http_are_not_supported,
     causes_of_the_origin_are_told_apart,
 }
 
@@ -134,43 +132,6 @@ fn writes_are_off_unless_allowed<F: Frontend>() {
     site.connect().send(delete).answer().status(405);
     client.get("hot").status(200).body("hot value");
     assert_eq!(site.origin.loads_of("hot"), 1, "loads of a key that nobody may change");
-}
-
-fn unknown_methods_and_codings_are_not_implemented<F: Frontend>() {
-    let site = Site::new::<F>();
-    let long = "X".repeat(300);
-    for method in ["BREW", "get", "Get", "GETT", "GE", "!#$%&'*+-.^_`|~", &long] {
-        site.ask(&format!("{method} /_gocache/scores/hot"), "").status(501).one_line();
-    }
-    for coding in
-        ["gzip, chunked", "br,chunked", "x-other, chunked", "gzip\r\nTransfer-Encoding: chunked"]
-    {
-        let fields = format!("Transfer-Encoding: {coding}\r\n");
-        let mut client = site.connect();
-        client.send(request("GET /_gocache/scores/hot", &fields));
-        client.answer().status(501).one_line();
-        client.end();
-    }
-}
-
-fn other_versions_of_http_are_not_supported<F: Frontend>() {
-    let site = Site::new::<F>();
-    for version in ["HTTP/2.0", "HTTP/3.0", "HTTP/9.9", "HTTP/0.9"] {
-        let mut client = site.connect();
-        client.send(format!("GET /_gocache/scores/hot {version}\r\nHost: gocache\r\n\r\n"));
-        client.answer().status(505).one_line();
-        client.end();
-    }
-    // RFC 9110, 2.5: a higher minor version is answered as the highest that is known.
-    for version in ["HTTP/1.2", "HTTP/1.9"] {
-        let mut client = site.connect();
-        client.send(format!("GET /_gocache/scores/hot {version}\r\nHost: gocache\r\n\r\n"));
-        client.answer().status(200);
-        client.get("hot").status(200);
-    }
-    // What a client of HTTP/2 begins with when it does not ask first.
-    let answer = site.connect().send("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").answer();
-    answer.must(matches!(answer.status, 400 | 505), "400 or 505");
 }
 
 /// Details are in the suite of the origin; here they stand side by side.

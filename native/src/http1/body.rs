@@ -44,6 +44,8 @@ enum State {
     /// Before the first digit of a chunk's size.
     SizeStart,
     Size(u64),
+    /// In white space before a semicolon: bad, but to be read (RFC 9110, 5.6.3).
+    SizeSpace(u64),
     /// After a semicolon, before the name of an extension.
     ExtensionStart(u64),
     Extension(u64),
@@ -135,6 +137,8 @@ impl Decoder {
             (SizeStart, _) => Size(digit(byte)?),
             (Size(size), b'\r') => SizeLf(size),
             (Size(size), b';') => ExtensionStart(size),
+            (Size(size) | SizeSpace(size), b' ' | b'\t') => SizeSpace(size),
+            (SizeSpace(size), b';') => ExtensionStart(size),
             (Size(size), _) => Size(append(size, digit(byte)?)?),
             (ExtensionStart(size), b' ' | b'\t') => ExtensionStart(size),
             (ExtensionStart(size), _) if is_token(byte) => Extension(size),
@@ -163,7 +167,13 @@ impl Decoder {
         };
         let is_overhead = matches!(
             self.state,
-            ExtensionStart(_) | Extension(_) | Quoted(_) | Escaped(_) | TrailerName | TrailerValue
+            SizeSpace(_)
+                | ExtensionStart(_)
+                | Extension(_)
+                | Quoted(_)
+                | Escaped(_)
+                | TrailerName
+                | TrailerValue
         );
         self.overhead += usize::from(is_overhead);
         if self.overhead > MAX_OVERHEAD { Err(BodyError::Overhead) } else { Ok(()) }

@@ -42,7 +42,8 @@ impl<'a> Fields<'a> {
                 self.host = value;
             }
             6 if name.eq_ignore_ascii_case("expect") => {
-                self.expects_continue |= value.eq_ignore_ascii_case(b"100-continue");
+                self.expects_continue |=
+                    list(value).any(|each| each.eq_ignore_ascii_case(b"100-continue"));
             }
             10 if name.eq_ignore_ascii_case("connection") => {
                 for option in list(value) {

@@ -10,6 +10,6 @@ mod write;
 
 pub(crate) use body::{Body, BodyError, Decoder};
 pub(crate) use fields::{PEER_FIELD, list};
-pub(crate) use request::{Head, HeadLimits, MAX_FIELDS, Method, Reject, Request};
+pub(crate) use request::{Head, HeadLimits, MAX_FIELDS, Method, Reject, Request, is_head};
 pub(crate) use response::{Response, ResponseHead};
 pub(crate) use write::{AnswerHead, CONTINUE, Persist, etag};

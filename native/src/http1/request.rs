@@ -7,6 +7,7 @@ use httparse::Header;
 
 use super::{
     Body,
+    class::TOKEN,
     fields::Fields,
     target::{check_host, check_target},
     write::Persist,
@@ -15,8 +16,9 @@ use super::{
 /// Most fields that any configuration can allow.
 pub(crate) const MAX_FIELDS: usize = 256;
 
-/// Empty lines before a request-line that are passed over (RFC 9112, 2.2).
-const MAX_EMPTY_LINES: usize = 4;
+/// Bytes of a request-line around its target: the longest method that is known, two spaces, the
+/// version, CR LF.
+const AROUND_TARGET: usize = 7 + 2 + 8 + 2;
 
 /// How large a head may be.
 #[derive(Clone, Debug)]
@@ -24,6 +26,13 @@ pub(crate) struct HeadLimits {
     pub(crate) bytes: usize,
     pub(crate) fields: usize,
     pub(crate) target: usize,
+}
+
+impl HeadLimits {
+    /// Bytes within which the request-line has to end.
+    pub(crate) fn line(&self) -> usize {
+        self.bytes.min(self.target + AROUND_TARGET)
+    }
 }
 
 /// What stands at the beginning of the bytes.
@@ -81,33 +90,34 @@ pub(crate) struct Request<'a> {
 }
 
 impl<'a> Head<'a> {
-    /// Reads a head from the beginning of `bytes`.
+    /// Reads a head from the beginning of `bytes`; empty lines before it are not for here.
+    ///
+    /// Only whole lines are looked at, and only within the limits: so what is said of them does not
+    /// depend on how much more has come.
     pub(crate) fn parse(bytes: &'a [u8], limits: &HeadLimits) -> Self {
-        let skipped = empty_lines(bytes);
-        if skipped > 2 * MAX_EMPTY_LINES {
-            return Self::Broken(Reject::bad("too many empty lines before the request line"));
-        }
-        let bytes = &bytes[skipped..];
+        let within = &bytes[..bytes.len().min(limits.bytes)];
+        let end = within.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
+        let lines = &within[..end];
         let mut fields = [MaybeUninit::<Header<'_>>::uninit(); MAX_FIELDS];
         let fields = &mut fields[..limits.fields.min(MAX_FIELDS)];
         let mut raw = httparse::Request::new(&mut []);
-        match raw.parse_with_uninit_headers(bytes, fields) {
-            Ok(httparse::Status::Complete(used)) if used <= limits.bytes => {
-                match checked(&raw, &bytes[..used], limits) {
-                    Ok(request) => Self::Complete(request, skipped + used),
+        let error = match raw.parse_with_uninit_headers(lines, fields) {
+            Ok(httparse::Status::Complete(used)) => {
+                return match checked(&raw, &lines[..used], limits) {
+                    Ok(request) => Self::Complete(request, used),
                     Err(reject) => Self::Broken(reject),
-                }
+                };
             }
-            Ok(_) => too_large(bytes, limits).map_or(Self::Partial, Self::Broken),
-            // What stands there may be the beginning of something else: wait for the line's end.
-            Err(httparse::Error::Version) if !bytes.contains(&b'\n') => {
-                too_large(bytes, limits).map_or(Self::Partial, Self::Broken)
+            _ if bytes.len() > limits.line() && !bytes[..limits.line()].contains(&b'\n') => {
+                return Self::Broken(target_too_long(limits));
             }
-            Err(httparse::Error::Version) => match newer_minor(bytes) {
-                Some(at) => Self::NewerMinor(skipped + at),
-                None => Self::Broken(wrong_version(bytes)),
-            },
-            Err(error) => Self::Broken(explain(error, bytes, limits)),
+            Ok(_) if bytes.len() > limits.bytes => return Self::Broken(section_too_long(limits)),
+            Ok(_) => return Self::Partial,
+            Err(error) => error,
+        };
+        match newer_minor(lines) {
+            Some(at) if error == httparse::Error::Version => Self::NewerMinor(at),
+            _ => Self::Broken(explain(error, lines, limits)),
         }
     }
 }
@@ -120,21 +130,9 @@ fn newer_minor(bytes: &[u8]) -> Option<usize> {
     is_newer.then_some(at)
 }
 
-fn empty_lines(bytes: &[u8]) -> usize {
-    2 * bytes.chunks_exact(2).take_while(|two| two == b"\r\n").count()
-}
-
-/// Says whether a head that is not complete yet is over a limit already.
-fn too_large(bytes: &[u8], limits: &HeadLimits) -> Option<Reject> {
-    let line = bytes.iter().position(|&byte| byte == b'\n');
-    let target = request_line(bytes).split(|&byte| byte == b' ').nth(1).unwrap_or_default();
-    if target.len() > limits.target || (line.is_none() && bytes.len() > limits.bytes) {
-        return Some(target_too_long(limits));
-    }
-    (bytes.len() > limits.bytes).then(|| {
-        let text = format!("the header section is longer than {} bytes", limits.bytes);
-        Reject::new(Status::RequestHeaderFieldsTooLarge, text)
-    })
+fn section_too_long(limits: &HeadLimits) -> Reject {
+    let text = format!("the header section is longer than {} bytes", limits.bytes);
+    Reject::new(Status::RequestHeaderFieldsTooLarge, text)
 }
 
 fn target_too_long(limits: &HeadLimits) -> Reject {
@@ -157,15 +155,14 @@ fn explain(error: httparse::Error, bytes: &[u8], limits: &HeadLimits) -> Reject 
         httparse::Error::Token => bad_request_line(bytes),
         httparse::Error::HeaderName => Reject::bad("a field name is no token, or a line is folded"),
         httparse::Error::HeaderValue => Reject::bad("a field value holds a control character"),
-        httparse::Error::NewLine => Reject::bad("a line does not end in CR LF"),
+        httparse::Error::NewLine => bare_lf(),
         httparse::Error::Status => Reject::bad("this is no request"),
     }
 }
 
 /// 505 for a version that is well-formed and not 1.x, 400 for anything else in its place.
 fn wrong_version(bytes: &[u8]) -> Reject {
-    let line = request_line(bytes);
-    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    let Some(line) = request_line(bytes).strip_suffix(b"\r") else { return bare_lf() };
     let parts: Vec<&[u8]> = line.split(|&byte| byte == b' ').collect();
     match parts[..] {
         [_, _, [b'H', b'T', b'T', b'P', b'/', major, b'.', minor]]
@@ -180,15 +177,21 @@ fn wrong_version(bytes: &[u8]) -> Reject {
     }
 }
 
+/// httparse stops at the first byte that is wrong; this has to mean the same one.
 fn bad_request_line(bytes: &[u8]) -> Reject {
-    let line = request_line(bytes);
-    let line = line.strip_suffix(b"\r").unwrap_or(line);
-    let start = line.iter().position(|&byte| byte == b' ').map_or(line.len(), |space| space + 1);
-    let control = line[start..].iter().position(u8::is_ascii_control);
-    match control {
-        Some(at) => Reject::bad(format!("control character at byte {at} of the target")),
-        None => Reject::bad("the request line is not METHOD SP TARGET SP VERSION"),
+    let method = bytes.iter().position(|&byte| !TOKEN.has(byte)).unwrap_or(bytes.len());
+    let target = bytes[method..].strip_prefix(b" ").unwrap_or_default();
+    let end = target.iter().position(|&byte| byte == b' ' || byte.is_ascii_control());
+    match end {
+        Some(at) if method > 0 && target[at] != b' ' && target[at] != b'\r' => {
+            Reject::bad(format!("control character at byte {at} of the target"))
+        }
+        _ => Reject::bad("the request line is not METHOD SP TARGET SP VERSION"),
     }
+}
+
+fn bare_lf() -> Reject {
+    Reject::bad("a line does not end in CR LF")
 }
 
 /// Checks what httparse does not, and reads the fields that matter here.
@@ -197,20 +200,20 @@ fn checked<'a>(
     head: &'a [u8],
     limits: &HeadLimits,
 ) -> Result<Request<'a>, Reject> {
-    // httparse takes a bare LF for a line end; whatever stands in front of us may not.
-    if has_bare_lf(head) {
-        return Err(Reject::bad("a line does not end in CR LF"));
-    }
-    let is_1_1 = raw.version == Some(1);
+    let name = raw.method.unwrap_or_default();
     let target = raw.path.unwrap_or_default().as_bytes();
-    if target.len() > limits.target {
+    if target.len() > limits.target || name.len() + target.len() + 12 > limits.line() {
         return Err(target_too_long(limits));
     }
+    // httparse takes a bare LF for a line end; whatever stands in front of us may not.
+    if has_bare_lf(head) {
+        return Err(bare_lf());
+    }
+    let is_1_1 = raw.version == Some(1);
     let mut fields = Fields::default();
     for header in raw.headers.iter() {
         fields.read(header)?;
     }
-    let name = raw.method.unwrap_or_default();
     let method = method(name)?;
     check_host(fields.hosts, fields.host, is_1_1)?;
     check_target(target, name)?;
@@ -255,6 +258,11 @@ fn method(name: &str) -> Result<Method, Reject> {
     }
 }
 
+/// Whether a head is that of a HEAD request, whatever else is wrong with it.
+pub(crate) fn is_head(head: &[u8]) -> bool {
+    head.starts_with(b"HEAD ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -288,7 +296,8 @@ mod tests {
 
     #[test]
     fn a_whole_request_is_read() {
-        let bytes = b"\r\nHEAD /g/k HTTP/1.1\r\nhOST: a:1\r\nIf-None-Match: \"x\"\r\nconnection: a, CLOSE\r\n\
+        let bytes =
+            b"HEAD /g/k HTTP/1.1\r\nhOST: a:1\r\nIf-None-Match: \"x\"\r\nconnection: a, CLOSE\r\n\
                       If-None-Match:*\r\n\r\nGET";
         let Head::Complete(request, used) = Head::parse(bytes, &LIMITS) else { panic!("complete") };
         assert_eq!(used, bytes.len() - 3);
@@ -337,7 +346,6 @@ mod tests {
         assert_eq!(status(format!("GET / HTTP/1.1\r\nA: {long}").as_bytes()), 431);
         assert_eq!(status(format!("GET / HTTP/1.1\r\nHost:\r\nA: {long}\r\n\r\n").as_bytes()), 431);
         assert_eq!(status(b"GET / HTTP/1.1\r\nA:\r\nB:\r\nC:\r\nD:\r\nE:\r\n"), 431);
-        assert_eq!(status(b"\r\n\r\n\r\n\r\n\r\n"), 400);
     }
 
     #[test]
@@ -352,6 +360,7 @@ mod tests {
         assert_eq!(status(b"GET / HTTP/2.0\r\n\r\n"), 505);
         assert_eq!(status(b"GET /  HTTP/1.1\r\n\r\n"), 400);
         assert_eq!(status(b"GET / / HTTP/2.0\r\n\r\n"), 400);
+        assert_eq!(status(b"GET / HTTP/1.2\n"), 400);
         assert_eq!(status(b"GET / HTTP/1.10\r\n\r\n"), 400);
     }
 }

@@ -84,11 +84,18 @@ pub(super) fn check_target(target: &[u8], method: &str) -> Result<(), Reject> {
         )));
     }
     match (target, method) {
-        (_, "CONNECT") if is_authority(target) => Ok(()),
+        (_, "CONNECT") if is_host_and_port(target) => Ok(()),
         (_, "CONNECT") => Err(Reject::bad("the target of CONNECT is HOST:PORT")),
         ([b'/', ..], _) | (b"*", "OPTIONS") => Ok(()),
         _ => check_absolute(target),
     }
+}
+
+/// authority-form, with a host and a port that are not empty (RFC 9110, 9.3.6).
+fn is_host_and_port(target: &[u8]) -> bool {
+    let ends = target.first() != Some(&b':') && target.last().is_some_and(u8::is_ascii_digit);
+    let port = target.iter().rposition(|byte| !byte.is_ascii_digit());
+    ends && port.is_some_and(|at| target[at] == b':') && is_authority(target)
 }
 
 /// absolute-form: `http`, a host, no userinfo (RFC 9110, 4.2).

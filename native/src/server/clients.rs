@@ -17,12 +17,13 @@ use super::{
 };
 use crate::{
     answer::{Answer, Turn},
-    conn::{Conn, Next},
+    conn::Conn,
     data::{DataPlane, MAX_SLOTS},
     engine::Engine,
     http1::Request,
     ops::OpsPlane,
     output::MAX_SLICES,
+    phase::Next,
     plane::{Plane, Reply},
 };
 
