@@ -234,7 +234,7 @@ fn has_bare_lf(head: &[u8]) -> bool {
     for (start, word) in (0..).step_by(8).zip(words) {
         // The high bit of each byte that is an LF, and no other (an exact test for a zero byte).
         let differ = u64::from_le_bytes(*word) ^ u64::from_le_bytes([b'\n'; 8]);
-        let mut ends = !((differ & LOW) + LOW | differ | LOW);
+        let mut ends = !(((differ & LOW) + LOW) | differ | LOW);
         while ends != 0 {
             if is_bare(start + ends.trailing_zeros() as usize / 8) {
                 return true;
