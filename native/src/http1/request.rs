@@ -8,6 +8,7 @@ use httparse::Header;
 use super::{
     Body,
     fields::Fields,
+    range::RangeFields,
     target::{check_host, check_target},
     write::Persist,
 };
@@ -76,6 +77,8 @@ pub(crate) struct Request<'a> {
     pub(crate) expects_continue: bool,
     /// All `If-None-Match` field lines as one list.
     pub(crate) if_none_match: Option<Cow<'a, [u8]>>,
+    /// `Range` and `If-Range`: in a box, for few requests have them and all are moved.
+    pub(crate) range: Option<Box<RangeFields<'a>>>,
     /// The secret by which a node of the cluster shows itself.
     pub(crate) peer_secret: Option<&'a [u8]>,
 }
@@ -221,6 +224,7 @@ fn checked<'a>(
         body: fields.body(is_1_1)?,
         expects_continue: fields.expects_continue && is_1_1,
         if_none_match: fields.if_none_match,
+        range: fields.range,
         peer_secret: fields.peer_secret,
     })
 }
