@@ -34,6 +34,8 @@ mod suite {
     mod hit_and_miss;
     mod keys;
     mod origins;
+    mod parts;
+    mod ranges;
     mod single_flight;
 
     // The table of the contract: each cause of a refusal has a status of its own, each limit is

@@ -63,7 +63,7 @@ impl<P: Policy<A>, A: Memory> Cache<P, A> {
         Ok(Self { store, budget, seed, allocator, least, generation: 0, lifetime: None })
     }
 
-    /// The same with a lifetime, after which a value is no longer there.
+    /// The same with a lifetime, after which a value is no longer there that is stored from now on.
     #[must_use]
     pub fn lifetime(mut self, lifetime: Duration) -> Self {
         self.lifetime = Some(ticks(lifetime));
@@ -140,7 +140,8 @@ impl<P: Policy<A>, A: Memory> Cache<P, A> {
         self.budget.used()
     }
 
-    /// Bytes of values that are no longer cached, and still held by who got them.
+    /// Bytes of values that are no longer cached, but not given back yet: for who got them still
+    /// holds them, or too many went at once.
     pub fn lent(&self) -> usize {
         self.budget.lent()
     }

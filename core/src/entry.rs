@@ -1,5 +1,5 @@
 //! `Value`: one allocation that holds the counts, the key and the bytes of an entry, and the thin
-//! counted handle to it. The only unsafe code of the crate stands in this file.
+//! counted handle to it. One of the two files of the crate with unsafe code; `region.rs` is the other.
 //!
 //! ```text
 //! | refs u32 | value length u32 | key length u16 | shape u8 | meter u8 | allocator | extras | key | value |
@@ -8,7 +8,7 @@
 //! The allocator takes no room where it is of no size, as the global one is. Extras are numbers
 //! that only some entries have; `shape` says which. The key stands before the value: comparing a
 //! short key touches the cache line of the counts, which a hit writes anyway.
-#![allow(unsafe_code, reason = "this file is the fence: all of the crate's unsafe code is in it")]
+#![allow(unsafe_code, reason = "this file is a fence around it, as region.rs is")]
 
 use core::{fmt, marker::PhantomData, mem::size_of, ops::Deref, ptr::NonNull, slice};
 
@@ -100,6 +100,8 @@ struct Head<A> {
 /// From here on the count of references stays where it is, and the memory is never given back: a
 /// count that wrapped round would give it back too early.
 const SATURATED: u32 = u32::MAX / 2;
+/// Where a count stays then: far from both ends, for some threads may still be counting.
+const FROZEN: u32 = SATURATED + SATURATED / 2;
 
 /// Immutable bytes, shared between the cache and everyone who is being answered. A clone copies no
 /// bytes, and an eviction takes them from nobody who holds a clone.
@@ -246,7 +248,8 @@ impl<A: Memory> Value<A> {
 }
 
 /// Whether two slices of one length are the same. Most keys are of some ten bytes, for which the
-/// call that compares any two slices takes longer than the comparison.
+/// call that compares any two slices takes longer than the comparison. Not inlined, for the loop over
+/// a chunk's tags would be there once for each of the cases.
 #[inline(never)]
 fn is_same(one: &[u8], other: &[u8]) -> bool {
     match one.len() {
@@ -268,7 +271,7 @@ impl<A: Memory> Clone for Value<A> {
         // Relaxed: who clones holds a handle, so that the block cannot go meanwhile.
         let refs = &self.head().refs;
         if refs.fetch_add(1, Ordering::Relaxed) >= SATURATED {
-            refs.store(SATURATED, Ordering::Relaxed);
+            refs.store(FROZEN, Ordering::Relaxed);
         }
         Self { head: self.head, owns: PhantomData }
     }

@@ -71,10 +71,10 @@ impl<G: Getter<A>, R: RawRwLock, A: Memory> Loader<G, R, A> {
     /// What the getter says, to everyone who waited for it; [`Error::KeyTooLong`] and
     /// [`Error::Busy`] as the group's limits have it; [`Error::OutOfMemory`].
     pub fn get(&self, key: &[u8], now: Instant) -> Result<Value<A>, Error> {
-        let waiter = Waiter(self.asked.fetch_add(1, Ordering::Relaxed) as u64);
         if let Some(value) = self.group.hit(key, now) {
             return Ok(value);
         }
+        let waiter = Waiter(self.asked.fetch_add(1, Ordering::Relaxed) as u64);
         let place = Place::new(self, waiter)?;
         match self.group.get(key, Asker::Client, waiter, now, || Source::Origin)? {
             Got::Hit((value, _)) => Ok(value),

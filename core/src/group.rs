@@ -30,7 +30,9 @@ use crate::{
 /// Slots of one shard that are swept where no operation does it.
 const TICK_SWEEP: u32 = 64;
 
-/// The lock of a group unless told otherwise: threads that wait for it spin.
+/// The lock of a group unless told otherwise: threads that wait for it spin. It is not fair: where
+/// many threads hit one shard without a pause, a miss there may wait for long. Who has a kernel has
+/// better ones (`parking_lot::RawRwLock`).
 pub type SpinLock = spin::RwLock<()>;
 
 /// A namespace of keys. Hand it to a [`Node`](crate::Node), or give it a
@@ -186,11 +188,14 @@ impl<R: RawRwLock, A: Memory> Group<R, A> {
         }
     }
 
-    /// Changes the budget. Where it is less than what is used, entries go before this returns.
+    /// Changes the budget. Where it is less than what is used, entries go before this returns. The
+    /// number of tables goes by the first budget: one that grows to many times that has larger
+    /// tables, of which each takes longer to grow.
     pub fn set_budget(&self, bytes: usize) {
         self.budget.set_limit(bytes);
+        // Each shard in turn, so that each gives its share.
+        let mut turn = 0;
         while let excess @ 1.. = self.budget.used().saturating_sub(bytes) {
-            let mut turn = 0;
             if !self.evict(0, &mut turn, excess) {
                 break;
             }
@@ -291,7 +296,7 @@ impl<R: RawRwLock, A: Memory> Group<R, A> {
         }
     }
 
-    /// The shard of a hash, by bits that neither the index nor its tables use first.
+    /// The shard of a hash, by the lowest bits, which nothing else in it goes by first.
     pub(crate) fn shard_of(&self, hash: u64) -> usize {
         (((hash & 0xffff) * self.shards.len() as u64) >> 16) as usize
     }

@@ -28,7 +28,8 @@ const WORD: usize = size_of::<u32>();
 ///
 /// A block costs one byte beside what was asked for, rounded up to four. To allocate and to give
 /// back take a bounded number of steps; what is given back joins what is free on both sides of it.
-/// Where no free piece is long enough, a cache evicts until there is one.
+/// Where no free piece is long enough, a cache evicts up to eight entries and tries once more; a value
+/// for which that makes no room is refused. A budget of less than the region leaves some.
 ///
 /// Several caches may share a region, and several threads: one lock guards it, for which threads
 /// spin. So a handler of interrupts must not use a region that the code it interrupts uses as well.
@@ -182,7 +183,8 @@ unsafe impl GlobalAlloc for Region<'_> {
     }
 }
 
-/// Says where a region is that stays for as long as the program runs: see [`Anchored`].
+/// Says where a region is that stays for as long as the program runs: see [`Anchored`]. It names the
+/// same one each time.
 pub trait Anchor {
     /// That region.
     fn region() -> &'static Region<'static>;

@@ -40,12 +40,13 @@ pub(crate) struct Chunk<A: Memory> {
     pub(crate) slots: [Slot<A>; SLOTS],
 }
 
-/// Odd, unlike "none" and [`HIDDEN`].
+/// Its highest bit tells it from "none" and from [`HIDDEN`]: the test in [`Chunk::find`] may take a
+/// byte for the tag that differs from it in the lowest bit alone, and those two never shall pass.
 pub(crate) const fn tag(hash: u64) -> u8 {
-    (hash >> 56) as u8 | 1
+    (hash >> 56) as u8 | 0x80
 }
 
-const HIDDEN: u8 = 2;
+const HIDDEN: u8 = 1;
 
 impl<A: Memory> Chunk<A> {
     pub(crate) fn empty() -> Self {

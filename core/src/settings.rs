@@ -61,8 +61,7 @@ impl Default for Settings {
 pub struct Limits {
     /// Longest key in bytes; no more than 65,535 count.
     pub key_bytes: usize,
-    /// Loads in the air at one time in each shard; the next key that is not cached is refused as
-    /// busy.
+    /// Loads in the air at one time; the next key that is not cached is refused as busy.
     pub flights: usize,
     /// Who may wait for one load; the next one is refused as busy.
     pub waiters: usize,

@@ -52,7 +52,7 @@ impl<A: Memory> Shard<A> {
         Some(hit)
     }
 
-    /// After a miss, lets the asker lead or wait. `source` is asked only when a load begins.
+    /// After a miss, lets the asker lead, from `source`, or wait.
     pub(crate) fn join(
         &mut self,
         ask: &Ask<'_>,
@@ -61,6 +61,7 @@ impl<A: Memory> Shard<A> {
         source: impl FnOnce() -> Source,
         out: &mut Evicted<'_, A>,
     ) -> Result<Got<A>, Error> {
+        self.settle_hits();
         self.stats.gets += 1;
         self.store.expire(ask.hash, ask.key, now, out);
         self.store.sweep(SWEEP, now, out);

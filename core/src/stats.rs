@@ -20,7 +20,7 @@ macro_rules! counters {
 }
 
 counters! {
-    /// Requests of clients and peers, whatever came of them.
+    /// Requests of clients and peers, whatever came of them, but for keys that are too long.
     gets,
     /// Answered from memory.
     hits,

@@ -8,6 +8,7 @@ use crate::{error::Error, route::RouteError};
 pub enum Status {
     Ok,
     NoContent,
+    PartialContent,
     NotModified,
     BadRequest,
     Unauthorized,
@@ -17,6 +18,7 @@ pub enum Status {
     RequestTimeout,
     ContentTooLarge,
     UriTooLong,
+    RangeNotSatisfiable,
     RequestHeaderFieldsTooLarge,
     InternalServerError,
     NotImplemented,
@@ -43,6 +45,7 @@ impl Status {
         match self {
             Self::Ok => (200, "OK"),
             Self::NoContent => (204, "No Content"),
+            Self::PartialContent => (206, "Partial Content"),
             Self::NotModified => (304, "Not Modified"),
             Self::BadRequest => (400, "Bad Request"),
             Self::Unauthorized => (401, "Unauthorized"),
@@ -52,6 +55,7 @@ impl Status {
             Self::RequestTimeout => (408, "Request Timeout"),
             Self::ContentTooLarge => (413, "Content Too Large"),
             Self::UriTooLong => (414, "URI Too Long"),
+            Self::RangeNotSatisfiable => (416, "Range Not Satisfiable"),
             Self::RequestHeaderFieldsTooLarge => (431, "Request Header Fields Too Large"),
             Self::InternalServerError => (500, "Internal Server Error"),
             Self::NotImplemented => (501, "Not Implemented"),

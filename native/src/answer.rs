@@ -1,13 +1,13 @@
 //! Answers: what a request is owed, from the outcome of a `get` to the bytes of a response.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, ops::Range};
 
-use gocache_core::{Error, Found, GroupId, Status};
+use gocache_core::{Error, Found, GroupId, Status, Value};
 
 use crate::{
     clock::Clock,
     config::Config,
-    http1::{AnswerHead, BodyError, CONTINUE, Persist, Reject, etag, list},
+    http1::{AnswerHead, BodyError, CONTINUE, Extent, Persist, Reject, Wanted, etag, list},
     output::Output,
 };
 
@@ -65,11 +65,41 @@ pub(crate) enum Answer {
         found: Found,
         group: GroupId,
         cache: CacheStatus,
-        not_modified: bool,
+        content: Content,
+    },
+    /// There is a value of this length, which has none of the bytes that were asked for.
+    Unsatisfiable {
+        len: usize,
+        cache: CacheStatus,
     },
     Text(Text),
     /// Not an answer yet: a word to go on.
     Continue,
+}
+
+/// How much of its value an answer has.
+#[derive(Debug)]
+pub(crate) enum Content {
+    Whole,
+    Part(Range<usize>),
+    /// None of it: the client has it.
+    NotModified,
+}
+
+impl Content {
+    /// What a request wants of a value; `None` where the value does not have it. If-None-Match comes
+    /// first (RFC 9110, 13.2.2): who has the value needs no part of it.
+    #[inline(never)]
+    fn of(value: &Value, tags: Option<&[u8]>, wanted: Option<&Wanted>) -> Option<Self> {
+        if tags.is_some_and(|tags| matches(tags, value.digest())) {
+            return Some(Self::NotModified);
+        }
+        match wanted.map(|wanted| wanted.extent(|| value.digest(), value.len())) {
+            None | Some(Extent::Whole) => Some(Self::Whole),
+            Some(Extent::Part(range)) => Some(Self::Part(range)),
+            Some(Extent::Unsatisfiable) => None,
+        }
+    }
 }
 
 /// One line, or a page of the operations plane.
@@ -101,9 +131,16 @@ impl Answer {
         group: GroupId,
         cache: CacheStatus,
         if_none_match: Option<&[u8]>,
+        wanted: Option<&Wanted>,
     ) -> Self {
-        let not_modified = if_none_match.is_some_and(|tags| matches(tags, found.value.digest()));
-        Self::Value { found, group, cache, not_modified }
+        let content = match (if_none_match, wanted) {
+            (None, None) => Some(Content::Whole),
+            _ => Content::of(&found.value, if_none_match, wanted),
+        };
+        match content {
+            Some(content) => Self::Value { found, group, cache, content },
+            None => Self::Unsatisfiable { len: found.value.len(), cache },
+        }
     }
 
     pub(crate) fn error(error: Error, key: &[u8], cache: CacheStatus) -> Self {
@@ -133,7 +170,7 @@ impl Answer {
     pub(crate) fn weight(&self) -> usize {
         let text = match self {
             Self::Text(text) => text.body.len(),
-            Self::Value { .. } | Self::Continue => 0,
+            Self::Value { .. } | Self::Unsatisfiable { .. } | Self::Continue => 0,
         };
         size_of::<Self>() + text
     }
@@ -170,24 +207,43 @@ impl Answer {
                     out.extend_from_slice(text.body.as_bytes());
                 }
             }),
-            Self::Value { found, group, cache, not_modified } => {
-                let status = if not_modified { Status::NotModified } else { Status::Ok };
+            Self::Unsatisfiable { len, cache } => out.write(|out| {
+                let line = format!("the value has {len} bytes and none of this range\n");
+                AnswerHead::begin(out, Status::RangeNotSatisfiable, date, persist)
+                    .field("Content-Type", TEXT_PLAIN.as_bytes())
+                    .number_field("Content-Length", line.len() as u64)
+                    .no_content_range(len)
+                    .field("Cache-Status", cache.text())
+                    .end();
+                out.extend_from_slice(line.as_bytes());
+            }),
+            Self::Value { found, group, cache, content } => {
+                let status = match content {
+                    Content::Part(_) => Status::PartialContent,
+                    Content::NotModified => Status::NotModified,
+                    Content::Whole => Status::Ok,
+                };
+                let len = found.value.len();
+                let content_type = turn.config.groups[usize::from(group.0)].content_type.as_bytes();
                 out.write(|out| {
-                    let mut head = AnswerHead::begin(out, status, date, persist);
-                    if !not_modified {
-                        let group = &turn.config.groups[usize::from(group.0)];
-                        head = head
-                            .field("Content-Type", group.content_type.as_bytes())
-                            .number_field("Content-Length", found.value.len() as u64);
+                    let head = AnswerHead::begin(out, status, date, persist);
+                    let head = match &content {
+                        Content::Part(range) => {
+                            head.content(content_type, range.len()).content_range(range, len)
+                        }
+                        Content::NotModified => head,
+                        Content::Whole => head.content(content_type, len),
+                    };
+                    let head = head.etag(found.value.digest()).field("Cache-Status", cache.text());
+                    match found.age {
+                        Some(age) => head.number_field("Age", age.as_secs()).end(),
+                        None => head.end(),
                     }
-                    head = head.etag(found.value.digest()).field("Cache-Status", cache.text());
-                    if let Some(age) = found.age {
-                        head = head.number_field("Age", age.as_secs());
-                    }
-                    head.end();
                 });
-                if !head_only && !not_modified {
-                    out.push(found.value);
+                match content {
+                    Content::Whole if !head_only => out.push(found.value),
+                    Content::Part(range) if !head_only => out.push_part(found.value, range),
+                    _ => {}
                 }
             }
         }
@@ -214,6 +270,7 @@ pub(crate) struct Pending {
     pub(crate) group: GroupId,
     pub(crate) key: Box<[u8]>,
     pub(crate) if_none_match: Option<Box<[u8]>>,
+    pub(crate) wanted: Option<Wanted>,
     pub(crate) cache: CacheStatus,
 }
 
@@ -228,7 +285,8 @@ impl Pending {
     pub(crate) fn settle(&self, result: Result<Found, Error>) -> Answer {
         match result {
             Ok(found) => {
-                Answer::value(found, self.group, self.cache, self.if_none_match.as_deref())
+                let (tags, wanted) = (self.if_none_match.as_deref(), self.wanted.as_ref());
+                Answer::value(found, self.group, self.cache, tags, wanted)
             }
             Err(error) => Answer::error(error, &self.key, self.cache),
         }

@@ -6,7 +6,7 @@ use subtle::ConstantTimeEq;
 use crate::{
     answer::{Answer, CacheStatus, Pending, Turn},
     engine::Engine,
-    http1::{Method, Request},
+    http1::{Method, Request, Wanted},
     plane::{Plane, Reply},
 };
 
@@ -66,9 +66,11 @@ impl<E: Engine> Plane for DataPlane<'_, E> {
         self.next.serial = self.next.serial.wrapping_add(1);
         let waiter = Waiter::from(*self.next);
         let tags = request.if_none_match.as_deref();
+        let wanted = wanted(request);
         let cache = match self.engine.get(group, &route.key, asker, waiter, turn.clock.now()) {
             Ok(Get::Hit(found)) => {
-                return Reply::Now(Answer::value(found, group, CacheStatus::Hit, tags));
+                let cache = CacheStatus::Hit;
+                return Reply::Now(Answer::value(found, group, cache, tags, wanted.as_ref()));
             }
             Ok(Get::Wait) => CacheStatus::Collapsed,
             Ok(Get::Fetch(fetch)) => {
@@ -84,6 +86,7 @@ impl<E: Engine> Plane for DataPlane<'_, E> {
             group,
             key: route.key.as_ref().into(),
             if_none_match: tags.map(Into::into),
+            wanted,
             cache,
         })
     }
@@ -97,6 +100,13 @@ fn asker(request: &Request<'_>, turn: &Turn<'_>) -> Asker {
         }
         _ => Asker::Client,
     }
+}
+
+/// The part that is wanted, by a GET: Range says nothing in any other method (RFC 9110, 14.2).
+#[inline]
+fn wanted(request: &Request<'_>) -> Option<Wanted> {
+    let fields = request.range.as_ref()?;
+    if request.method == Method::Get { fields.wanted() } else { None }
 }
 
 #[cfg(test)]

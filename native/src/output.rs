@@ -1,10 +1,10 @@
 //! What a connection has yet to send: heads in one buffer, large values beside it, in order.
 
-use std::{collections::VecDeque, io::IoSlice};
+use std::{collections::VecDeque, io::IoSlice, ops::Range};
 
 use gocache_core::Value;
 
-/// Values up to this long are copied behind their heads: below it an entry in a vector of slices
+/// Parts of values up to this long are copied behind their heads: below it an entry in a vector of slices
 /// costs more than the copy, above it the copy does.
 const INLINE: usize = 1 << 10;
 
@@ -29,14 +29,15 @@ pub(crate) struct Output {
 #[derive(Debug)]
 enum Part {
     Bytes(usize),
-    Value(Value),
+    /// These bytes of the value.
+    Value(Value, Range<usize>),
 }
 
 impl Part {
     fn len(&self) -> usize {
         match self {
             Self::Bytes(len) => *len,
-            Self::Value(value) => value.len(),
+            Self::Value(_, range) => range.len(),
         }
     }
 }
@@ -67,9 +68,23 @@ impl Output {
         if value.len() <= INLINE {
             self.write(|bytes| bytes.extend_from_slice(&value));
         } else {
-            self.len += value.len();
-            self.parts.push_back(Part::Value(value));
+            let whole = 0..value.len();
+            self.push_large(value, whole);
         }
+    }
+
+    /// Appends these bytes of a value, which lie within it.
+    pub(crate) fn push_part(&mut self, value: Value, range: Range<usize>) {
+        if range.len() <= INLINE {
+            self.write(|bytes| bytes.extend_from_slice(&value[range]));
+        } else {
+            self.push_large(value, range);
+        }
+    }
+
+    fn push_large(&mut self, value: Value, range: Range<usize>) {
+        self.len += range.len();
+        self.parts.push_back(Part::Value(value, range));
     }
 
     /// The next bytes to send, and how many of the slices they fill.
@@ -84,7 +99,7 @@ impl Output {
                     bytes = rest;
                     this
                 }
-                Part::Value(value) => &value[sent..],
+                Part::Value(value, range) => &value[range.start + sent..range.end],
             });
             sent = 0;
             count += 1;
@@ -145,6 +160,7 @@ mod tests {
     #[test]
     fn bytes_come_out_in_order_however_few_are_sent_at_a_time() {
         let large = vec![b'v'; INLINE + 1];
+        let larger: Vec<u8> = (0..=250).cycle().take(INLINE + 9).collect();
         let mut expected = Vec::new();
         for step in 1..97 {
             let mut output = Output::default();
@@ -153,11 +169,13 @@ mod tests {
                 output.push(value(b"small"));
                 output.write(|bytes| bytes.push(b'H'));
                 output.push(value(&large));
-                output.push(value(&large));
+                output.push_part(value(&larger), 3..INLINE + 5);
+                output.push_part(value(&larger), 1..4);
             }
             expected.clear();
             for round in 0..3_u8 {
-                expected.extend([b"h".as_slice(), &[round], b"smallH", &large, &large].concat());
+                expected.extend([b"h".as_slice(), &[round], b"smallH", &large].concat());
+                expected.extend([&larger[3..INLINE + 5], &larger[1..4]].concat());
             }
             assert_eq!(output.len(), expected.len());
             let mut sent = Vec::new();

@@ -30,8 +30,18 @@ pub(crate) struct Answer {
 const HEAD_BYTES_MAX: usize = 8 * 1024;
 
 /// Fields that say one thing: a second line of them would be two answers in one.
-const SINGLE: [&str; 8] =
-    ["age", "content-length", "content-type", "date", "etag", "retry-after", "server", "allow"];
+const SINGLE: [&str; 10] = [
+    "accept-ranges",
+    "age",
+    "content-length",
+    "content-range",
+    "content-type",
+    "date",
+    "etag",
+    "retry-after",
+    "server",
+    "allow",
+];
 
 impl Answer {
     /// Reads one answer from the front of `bytes`: it and its length, or `None` while more bytes

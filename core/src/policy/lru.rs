@@ -6,7 +6,10 @@
 //! many moves in a row, of which one does not wait for another. At whichever moment the order is
 //! looked at, it is the order of the hits.
 
-use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use core::{
+    mem,
+    sync::atomic::{AtomicU32, AtomicUsize, Ordering},
+};
 
 use super::Policy;
 use crate::{
@@ -26,13 +29,6 @@ pub struct Lru {
     /// had there been place.
     notes: [AtomicU32; NOTES],
     noted: AtomicUsize,
-}
-
-impl Lru {
-    fn noted(&mut self) -> impl Iterator<Item = u32> {
-        let noted = core::mem::take(self.noted.get_mut());
-        self.notes.iter_mut().take(noted).map(|slot| *slot.get_mut())
-    }
 }
 
 impl<A: Memory> Policy<A> for Lru {
@@ -69,9 +65,9 @@ impl<A: Memory> Policy<A> for Lru {
     }
 
     fn settle(&mut self, table: &mut Table<A>) {
-        let mut order = self.order;
-        self.noted().for_each(|slot| order.renew(table, slot));
-        self.order = order;
+        let Self { order, notes, noted } = self;
+        let noted = mem::take(noted.get_mut());
+        notes.iter_mut().take(noted).for_each(|slot| order.renew(table, *slot.get_mut()));
     }
 
     fn admit(&mut self, table: &mut Table<A>, slot: u32, _: u64) {

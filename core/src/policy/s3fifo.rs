@@ -17,6 +17,7 @@ use crate::{
     list::List,
     room,
     seed::Seed,
+    segment::share,
     table::Table,
 };
 
@@ -89,8 +90,9 @@ impl<A: Memory> S3Fifo<A> {
     /// The line where a hash would be remembered.
     fn ghosts(&mut self, hash: u64, table: &Table<A>) -> Option<&mut Ghosts> {
         let lines = self.ghosts.get_mut(table.segment_of(hash))?;
-        let line = ((hash & 0xffff) * lines.len() as u64) >> 16;
-        lines.get_mut(line as usize)
+        // By other bits than those that have chosen the shard: else a shard uses few of its lines.
+        let line = share(hash, lines.len());
+        lines.get_mut(line)
     }
 
     /// Lines for a segment with room for so many entries. It is two thirds full on average; the

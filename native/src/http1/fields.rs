@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use gocache_core::Status;
 use httparse::Header;
 
-use super::{Body, request::Reject, write::Persist};
+use super::{Body, range::RangeFields, request::Reject, write::Persist};
 
 /// The field by which a node says that it is one.
 pub(crate) const PEER_FIELD: &str = "Gocache-Peer";
@@ -21,6 +21,7 @@ pub(super) struct Fields<'a> {
     keep_alive: bool,
     pub(super) expects_continue: bool,
     pub(super) if_none_match: Option<Cow<'a, [u8]>>,
+    pub(super) range: Option<Box<RangeFields<'a>>>,
     pub(super) peer_secret: Option<&'a [u8]>,
 }
 
@@ -41,10 +42,12 @@ impl<'a> Fields<'a> {
                 self.hosts += 1;
                 self.host = value;
             }
+            5 if name.eq_ignore_ascii_case("range") => self.range().add_range(value),
             6 if name.eq_ignore_ascii_case("expect") => {
                 self.expects_continue |=
                     list(value).any(|each| each.eq_ignore_ascii_case(b"100-continue"));
             }
+            8 if name.eq_ignore_ascii_case("if-range") => self.range().add_if_range(value),
             10 if name.eq_ignore_ascii_case("connection") => {
                 for option in list(value) {
                     self.close |= option.eq_ignore_ascii_case(b"close");
@@ -58,6 +61,11 @@ impl<'a> Fields<'a> {
             _ => {}
         }
         Ok(())
+    }
+
+    #[cold]
+    fn range(&mut self) -> &mut RangeFields<'a> {
+        self.range.get_or_insert_default()
     }
 
     fn add_if_none_match(&mut self, value: &'a [u8]) {

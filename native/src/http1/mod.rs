@@ -3,6 +3,7 @@
 mod body;
 mod class;
 mod fields;
+mod range;
 mod request;
 mod response;
 mod target;
@@ -10,6 +11,7 @@ mod write;
 
 pub(crate) use body::{Body, BodyError, Decoder};
 pub(crate) use fields::{PEER_FIELD, list};
+pub(crate) use range::{Extent, Wanted};
 pub(crate) use request::{Head, HeadLimits, MAX_FIELDS, Method, Reject, Request, is_head};
 pub(crate) use response::{Response, ResponseHead};
 pub(crate) use write::{AnswerHead, CONTINUE, Persist, etag};

@@ -9,6 +9,7 @@ use super::{
     Body,
     class::TOKEN,
     fields::Fields,
+    range::RangeFields,
     target::{check_host, check_target},
     write::Persist,
 };
@@ -85,6 +86,8 @@ pub(crate) struct Request<'a> {
     pub(crate) expects_continue: bool,
     /// All `If-None-Match` field lines as one list.
     pub(crate) if_none_match: Option<Cow<'a, [u8]>>,
+    /// `Range` and `If-Range`: in a box, for few requests have them and all are moved.
+    pub(crate) range: Option<Box<RangeFields<'a>>>,
     /// The secret by which a node of the cluster shows itself.
     pub(crate) peer_secret: Option<&'a [u8]>,
 }
@@ -224,6 +227,7 @@ fn checked<'a>(
         body: fields.body(is_1_1)?,
         expects_continue: fields.expects_continue && is_1_1,
         if_none_match: fields.if_none_match,
+        range: fields.range,
         peer_secret: fields.peer_secret,
     })
 }
@@ -237,7 +241,7 @@ fn has_bare_lf(head: &[u8]) -> bool {
     for (start, word) in (0..).step_by(8).zip(words) {
         // The high bit of each byte that is an LF, and no other (an exact test for a zero byte).
         let differ = u64::from_le_bytes(*word) ^ u64::from_le_bytes([b'\n'; 8]);
-        let mut ends = !((differ & LOW) + LOW | differ | LOW);
+        let mut ends = !(((differ & LOW) + LOW) | differ | LOW);
         while ends != 0 {
             if is_bare(start + ends.trailing_zeros() as usize / 8) {
                 return true;
