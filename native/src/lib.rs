@@ -6,6 +6,8 @@
 //! origins) or `origin` (sources that need a thread), and back through the core to all who wait.
 
 mod answer;
+#[cfg(any(test, feature = "check"))]
+pub mod check;
 mod clock;
 mod cluster;
 mod config;

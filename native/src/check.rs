@@ -1,0 +1,272 @@
+//! What has to hold for any bytes of a client, however they are cut. A fuzzer makes the bytes
+//! (`tests/fuzz`), and what it kept of them is played again by the test below.
+
+use std::{io::IoSlice, mem, sync::LazyLock};
+
+use gocache_core::{Error, Found, GroupId, Instant, Status, Value};
+
+use crate::{
+    answer::{Answer, CacheStatus, Pending, Turn},
+    clock::{Clock, Epoch},
+    config::Config,
+    conn::Conn,
+    http1::{Body, BodyError, Decoder, Head, HeadLimits, Request},
+    output::MAX_SLICES,
+    phase::Next,
+    plane::{Plane, Reply},
+};
+
+/// Longer inputs find nothing new, and each is cut at every place.
+const LONGEST: usize = 600;
+
+/// Sizes of pieces, drawn from a seed.
+struct Cuts(u32);
+
+impl Cuts {
+    fn below(&mut self, below: usize) -> usize {
+        self.0 = self.0.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (self.0 >> 16) as usize % below
+    }
+
+    /// A piece from the front.
+    fn piece<'a>(&mut self, bytes: &mut &'a [u8]) -> &'a [u8] {
+        let longest = [1, 2, 7, 40, LONGEST][self.below(5)];
+        let (piece, rest) = bytes.split_at(bytes.len().min(1 + self.below(longest)));
+        *bytes = rest;
+        piece
+    }
+}
+
+/// What is said of the beginning of a head is said of it whatever follows.
+pub fn request_head(bytes: &[u8]) {
+    const LIMITS: HeadLimits = HeadLimits { bytes: 200, fields: 6, target: 60 };
+    let read = |mut bytes: Vec<u8>| {
+        if let Head::NewerMinor(at) = Head::parse(&bytes, &LIMITS) {
+            bytes[at] = b'1';
+        }
+        match Head::parse(&bytes, &LIMITS) {
+            Head::Partial => None,
+            Head::Complete(_, used) if used > bytes.len() => panic!("{used} bytes used"),
+            Head::NewerMinor(at) => panic!("the version at {at} is still newer"),
+            said => Some(format!("{said:?}")),
+        }
+    };
+    let bytes = &bytes[..bytes.len().min(LONGEST)];
+    let mut before = None;
+    for end in 0..=bytes.len() {
+        let said = read(bytes[..end].to_vec());
+        assert!(before.is_none() || before == said, "{before:?}, at {end} {said:?}");
+        before = said;
+    }
+}
+
+/// The content of a body, the bytes that it took, and how it ended, do not depend on the cuts.
+pub fn chunked_body(bytes: &[u8]) {
+    let bytes = &bytes[..bytes.len().min(LONGEST)];
+    let whole = decode(&mut [bytes].into_iter());
+    assert_eq!(decode(&mut bytes.chunks(1)), whole, "byte by byte");
+    for at in 0..bytes.len() {
+        let (start, rest) = bytes.split_at(at);
+        assert_eq!(decode(&mut [start, rest].into_iter()), whole, "cut at {at}");
+    }
+}
+
+type Decoded = (Vec<u8>, Result<(usize, bool), BodyError>);
+
+fn decode(pieces: &mut dyn Iterator<Item = &[u8]>) -> Decoded {
+    let mut decoder = Decoder::new(Body::Chunked, 100);
+    let (mut content, mut used) = (Vec::new(), 0);
+    for mut piece in pieces {
+        while !piece.is_empty() && !decoder.is_done() {
+            match decoder.step(piece) {
+                Ok(step) => {
+                    content.extend_from_slice(step.content);
+                    used += step.used;
+                    piece = &piece[step.used..];
+                }
+                Err(error) => return (content, Err(error)),
+            }
+        }
+    }
+    (content, Ok((used, decoder.is_done())))
+}
+
+/// Any cut of any bytes gives the same answers and the same end.
+pub fn connection(input: &[u8]) {
+    let Some((seed, bytes)) = input.split_first() else { return };
+    let bytes = &bytes[..bytes.len().min(4 * LONGEST)];
+    let clock = Clock::new(Epoch::begin());
+    let turn = Turn::new(&CONFIG, &clock, false);
+    let whole = Client::new(&turn).play([bytes].into_iter(), Cuts(1));
+    let bytewise = Client::new(&turn).play(bytes.chunks(1), Cuts(2));
+    assert_eq!(bytewise, whole, "byte by byte");
+    let (mut cuts, mut rest) = (Cuts(u32::from(*seed)), bytes);
+    let pieces = std::iter::from_fn(|| (!rest.is_empty()).then(|| cuts.piece(&mut rest)));
+    assert_eq!(Client::new(&turn).play(pieces, Cuts(3)), whole, "in pieces");
+}
+
+/// Limits that an input of a fuzzer passes.
+static CONFIG: LazyLock<Config> = LazyLock::new(|| {
+    let text = "[origins.o]\nkind = \"http\"\nurl = \"http://127.0.0.1:1/\"\n\
+                [groups.g]\norigin = \"o\"\nbudget = 1000\n[limits]\nhead_bytes = 300\n\
+                head_fields = 6\ntarget_bytes = 100\nkey_bytes = 50\nbody_bytes = 100\npipeline = 3\n";
+    Config::from_toml(text).expect("a sound configuration")
+});
+
+/// Answers that tell what was asked, some of them late.
+#[derive(Default)]
+struct Script {
+    serial: u32,
+    pending: Vec<u32>,
+}
+
+impl Plane for Script {
+    fn ask(&mut self, request: &Request<'_>, _: &Turn<'_>) -> Reply {
+        self.serial += 1;
+        if request.target.len() % 3 == 0 {
+            return Reply::Now(Answer::line(Status::NotFound, format!("{request:?}")));
+        }
+        self.pending.push(self.serial);
+        Reply::Later(Pending {
+            serial: self.serial,
+            group: GroupId(0),
+            key: request.target.into(),
+            if_none_match: request.if_none_match.as_deref().map(Into::into),
+            cache: CacheStatus::Miss,
+        })
+    }
+}
+
+/// A connection without a socket, and all that it has sent.
+struct Client<'a> {
+    conn: Conn,
+    turn: &'a Turn<'a>,
+    script: Script,
+    sent: Vec<u8>,
+    was_shut: bool,
+}
+
+impl<'a> Client<'a> {
+    fn new(turn: &'a Turn<'a>) -> Self {
+        let conn = Conn::new(Instant::ZERO);
+        Self { conn, turn, script: Script::default(), sent: Vec::new(), was_shut: false }
+    }
+
+    /// What was sent, and whether the server was the one to end it.
+    fn play<'b>(
+        mut self,
+        pieces: impl Iterator<Item = &'b [u8]>,
+        mut cuts: Cuts,
+    ) -> (String, bool) {
+        for piece in pieces {
+            let mut piece = piece.to_vec();
+            self.conn.receive(&mut piece, &mut self.script, self.turn);
+            if cuts.below(3) == 0 {
+                self.land(&mut cuts);
+            }
+            self.settle(&mut cuts);
+        }
+        self.land(&mut cuts);
+        self.settle(&mut cuts);
+        let was_shut = self.was_shut;
+        self.conn.end();
+        self.settle(&mut cuts);
+        assert_eq!(self.conn.next(self.turn), Next::Drop, "the client has ended, and all is sent");
+        (self.sent.escape_ascii().to_string(), was_shut)
+    }
+
+    /// Sends, loads and takes up until there is nothing to do but read.
+    fn settle(&mut self, cuts: &mut Cuts) {
+        loop {
+            self.send();
+            self.conn.resume(&mut self.script, self.turn);
+            match self.conn.next(self.turn) {
+                Next::Pause => self.land(cuts),
+                Next::Shut => {
+                    self.conn.shut(Instant::ZERO);
+                    self.was_shut = true;
+                }
+                Next::Read | Next::Drop if !self.conn.has_output() => return,
+                Next::Read | Next::Drop => {}
+            }
+        }
+    }
+
+    /// Ends all loads that are in the air, in any order.
+    fn land(&mut self, cuts: &mut Cuts) {
+        let mut pending = mem::take(&mut self.script.pending);
+        while !pending.is_empty() {
+            let serial = pending.swap_remove(cuts.below(pending.len()));
+            let value = || Value::new(&serial.to_be_bytes()).expect("memory for four bytes");
+            let result = match serial % 4 {
+                0 => Err(Error::NotFound),
+                _ => Ok(Found { value: value(), age: None }),
+            };
+            self.conn.land(serial, result, self.turn);
+        }
+    }
+
+    fn send(&mut self) {
+        while self.conn.has_output() {
+            let mut slices = [IoSlice::new(&[]); MAX_SLICES];
+            let count = self.conn.slices(&mut slices);
+            let bytes = slices[..count].iter().flat_map(|slice| slice.iter().copied());
+            let before = self.sent.len();
+            self.sent.extend(bytes);
+            let count = self.sent.len() - before;
+            self.conn.sent(count, Instant::ZERO);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, path::Path};
+
+    /// Plays each input of a target.
+    fn play(target: &str, run: fn(&[u8])) {
+        let folder =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fuzz/corpus").join(target);
+        let mut count = 0;
+        for file in fs::read_dir(&folder).expect("a corpus for each target") {
+            let file = file.expect("a file of the corpus").path();
+            println!("{}", file.display());
+            run(&fs::read(&file).expect("a file of the corpus"));
+            count += 1;
+        }
+        assert!(count >= 10, "{count} inputs in {} prove little", folder.display());
+    }
+
+    #[test]
+    fn a_head_is_what_its_lines_say() {
+        play("head", super::request_head);
+    }
+
+    #[test]
+    fn a_body_is_the_same_however_it_is_cut() {
+        play("chunked", super::chunked_body);
+    }
+
+    #[test]
+    fn answers_are_the_same_however_a_request_is_cut() {
+        play("connection", super::connection);
+    }
+
+    /// Found by reading, before any fuzzer: what was told apart by how it came.
+    #[test]
+    fn limits_and_refusals_do_not_depend_on_cuts() {
+        let long = "x".repeat(400);
+        for request in [
+            format!("GET /{long} HTTP/1.1\r\nHost h\r\n\r\n"),
+            format!("GET / HTTP/1.1\r\nHost: h\r\nA: {long}\r\nB c\r\n\r\n"),
+            format!("\r\nGET / HTTP/1.1\r\nA: {}", &long[..281]),
+            "\r\n\r\n\r\n\r\n\r\nGET / HTTP/1.1\r\n".into(),
+            "G(T /\x01 HTTP/1.1\r\n\r\n".into(),
+            "G(".into(),
+            "\nHEAD / HTTP/1.1\r\n\r\n".into(),
+        ] {
+            super::connection(format!("s{request}").as_bytes());
+            super::request_head(request.as_bytes());
+        }
+    }
+}

@@ -1,0 +1,4 @@
+//! Heads of requests, as the fuzzer draws them.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| gocache::check::request_head(input));
