@@ -123,7 +123,7 @@ struct Script {
 impl Plane for Script {
     fn ask(&mut self, request: &Request<'_>, _: &Turn<'_>) -> Reply {
         self.serial += 1;
-        if request.target.len() % 3 == 0 {
+        if request.target.len().is_multiple_of(3) {
             return Reply::Now(Answer::line(Status::NotFound, format!("{request:?}")));
         }
         self.pending.push(self.serial);
@@ -132,6 +132,7 @@ impl Plane for Script {
             group: GroupId(0),
             key: request.target.into(),
             if_none_match: request.if_none_match.as_deref().map(Into::into),
+            wanted: request.range.as_ref().and_then(|range| range.wanted()),
             cache: CacheStatus::Miss,
         })
     }
