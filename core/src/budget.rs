@@ -5,7 +5,7 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 /// Bytes are reserved before they are allocated and released after they are given back: the memory
 /// never exceeds the count, and the count never the limit.
 ///
-/// Relaxed throughout: the counts guard no other data.
+/// Relaxed where nothing else is said: the counts guard no other data.
 pub(crate) struct Budget {
     limit: AtomicUsize,
     used: AtomicUsize,
@@ -22,8 +22,10 @@ impl Budget {
         self.limit.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn set_limit(&self, limit: usize) {
-        self.limit.store(limit, Ordering::Relaxed);
+    /// Sets the limit. Says by how many bytes more than that are used.
+    pub(crate) fn set_limit(&self, limit: usize) -> usize {
+        self.limit.store(limit, Ordering::SeqCst);
+        self.used.load(Ordering::SeqCst).saturating_sub(limit)
     }
 
     pub(crate) fn used(&self) -> usize {
@@ -39,7 +41,16 @@ impl Budget {
     pub(crate) fn reserve(&self, bytes: usize) -> bool {
         let limit = self.limit();
         let more = |used: usize| used.checked_add(bytes).filter(|&sum| sum <= limit);
-        self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
+        if self.used.fetch_update(Ordering::SeqCst, Ordering::Relaxed, more).is_err() {
+            return false;
+        }
+        // A limit that was lowered in between: either who lowered it has seen these bytes, or it is
+        // seen here.
+        let still_fits = self.limit.load(Ordering::SeqCst) >= limit;
+        if !still_fits {
+            self.release(bytes);
+        }
+        still_fits
     }
 
     /// Counts bytes that are there already, whether they fit or not.

@@ -149,15 +149,23 @@ impl<A: Memory> Flights<A> {
             self.content += flight.memory() - before;
             return Ok(Join::Wait);
         }
+        let one_more = |flights: usize| (flights < limits.flights).then_some(flights + 1);
+        if in_air.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).is_err() {
+            return Ok(Join::Busy);
+        }
+        let opened = self.open(ask, source, seed);
+        if opened.is_err() {
+            in_air.fetch_sub(1, Ordering::Relaxed);
+        }
+        opened
+    }
+
+    fn open(&mut self, ask: &Ask<'_>, source: Source, seed: &Seed) -> Result<Join<A>, OutOfMemory> {
         let allocator = self.table.allocator().clone();
         self.table.try_reserve(1, |flight| seed.hash(&flight.key)).map_err(|_| OutOfMemory)?;
         let key = Value::new_in(ask.key, allocator.clone())?;
         let mut waiters = Vec::new_in(allocator);
         room::push(&mut waiters, ask.waiter)?;
-        let one_more = |flights: usize| (flights < limits.flights).then_some(flights + 1);
-        if in_air.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).is_err() {
-            return Ok(Join::Busy);
-        }
         let id = FlightId(self.next_id);
         self.next_id += self.id_step;
         let flight = Flight {

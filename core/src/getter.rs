@@ -93,6 +93,9 @@ impl<G: Getter<A>, R: RawRwLock, A: Memory> Loader<G, R, A> {
     }
 }
 
+/// Spins between two looks at an answer.
+const LOOK_EVERY: usize = 200;
+
 /// A waiter's place among the answers.
 struct Place<'a, G, R: RawRwLock, A: Memory> {
     loader: &'a Loader<G, R, A>,
@@ -112,7 +115,8 @@ impl<'a, G, R: RawRwLock, A: Memory> Place<'a, G, R, A> {
             if let Some(Some(answer)) = self.loader.answers.read().get(&self.waiter) {
                 return answer.clone();
             }
-            hint::spin_loop();
+            // Who looks all the time keeps the one out who brings the answer.
+            (0..LOOK_EVERY).for_each(|_| hint::spin_loop());
         }
     }
 }

@@ -192,13 +192,11 @@ impl<R: RawRwLock, A: Memory> Group<R, A> {
     /// number of tables goes by the first budget: one that grows to many times that has larger
     /// tables, of which each takes longer to grow.
     pub fn set_budget(&self, bytes: usize) {
-        self.budget.set_limit(bytes);
+        let mut excess = self.budget.set_limit(bytes);
         // Each shard in turn, so that each gives its share.
         let mut turn = 0;
-        while let excess @ 1.. = self.budget.used().saturating_sub(bytes) {
-            if !self.evict(0, &mut turn, excess) {
-                break;
-            }
+        while excess > 0 && self.evict(0, &mut turn, excess) {
+            excess = self.budget.used().saturating_sub(bytes);
         }
     }
 

@@ -197,3 +197,21 @@ fn names_and_numbers_stand_in_messages() {
     assert_eq!(format!("{error}"), "the key is longer than 8192 bytes");
     assert_eq!(group.insert(&long, b"", None, NOW), Err(Refusal::TooLarge));
 }
+
+#[test]
+fn a_smaller_budget_takes_from_every_shard() {
+    let settings = Settings { budget: 400 << 10, shards: 4, ..Settings::default() };
+    let group: Group = Group::new("g", settings, Seed::new(1)).expect("memory");
+    for key in 0..2_000_u32 {
+        group.insert(&key.to_le_bytes(), &[7; 100], None, NOW).expect("it fits");
+    }
+    let entries = || group.shards.iter().map(|shard| shard.0.read().store.len());
+    let before: Vec<usize> = entries().collect();
+    let budget = group.stats().bytes as usize / 4 * 3;
+    group.set_budget(budget);
+    group.check();
+    assert!(group.stats().bytes as usize <= budget);
+    for (now, before) in entries().zip(before) {
+        assert!((before / 2..before * 9 / 10).contains(&now), "{now} of {before} are left");
+    }
+}
