@@ -1,5 +1,6 @@
 //! The core in a microcontroller: the example firmware runs in QEMU, and what a cache costs in
-//! flash stays under its limits. `cargo test -p gocache-tests firmware -- --nocapture` prints both.
+//! flash stays under its limits. `cargo test --workspace --test suite firmware -- --nocapture` prints
+//! both.
 
 use std::{
     fs,

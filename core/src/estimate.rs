@@ -97,8 +97,7 @@ impl<A: Memory> Ghosts<A> {
     fn new(budget: usize, allocator: A) -> Result<Self, OutOfMemory> {
         let room = budget >> SAMPLE_BITS;
         let count = (room / NODE_BYTES).clamp(1, 1 << 24);
-        let mut nodes = Vec::new_in(allocator.clone());
-        nodes.try_reserve_exact(count).map_err(|_| OutOfMemory)?;
+        let nodes = room::empty(count, allocator.clone())?;
         let mut index = HashTable::new_in(allocator);
         // Twice as many as there are nodes: so a table full of traces is cleaned in its place.
         index.try_reserve(2 * count, |_| 0).map_err(|_| OutOfMemory)?;

@@ -138,8 +138,7 @@ impl<R: RawRwLock, A: Memory> Group<R, A> {
         let budget = Budget::new(settings.budget);
         let own_name = room::copied(name.as_ref(), allocator.clone())?;
         let count = settings.shards.max(1);
-        let mut shards = Vec::new_in(allocator.clone());
-        shards.try_reserve_exact(usize::from(count)).map_err(|_| OutOfMemory)?;
+        let mut shards = room::empty(usize::from(count), allocator.clone())?;
         let share = settings.budget / usize::from(count);
         for number in 0..count {
             let policy = |segments| Chosen::by(settings.eviction, segments, allocator.clone());

@@ -2,12 +2,12 @@
 //! stands at many points of a circle, a key belongs to the next point clockwise, so that a node
 //! that comes or goes moves only the keys next to its points.
 
-use alloc::vec::Vec;
 use core::fmt;
 
+use allocator_api2::{alloc::Global, vec::Vec};
 use twox_hash::XxHash3_64;
 
-use crate::entry::OutOfMemory;
+use crate::{entry::OutOfMemory, room};
 
 /// Points of each node. The share of a node then strays some 8 % (1/sqrt of it) from the mean.
 const POINTS: u32 = 160;
@@ -66,7 +66,7 @@ impl Ring {
         if names.is_empty() {
             return Err(RingError::Empty);
         }
-        let mut sorted = with_room(names.len())?;
+        let mut sorted = room::empty(names.len(), Global)?;
         for (place, &name) in names.iter().enumerate() {
             sorted.push((name, u16::try_from(place).map_err(|_| RingError::TooMany)?));
         }
@@ -76,8 +76,8 @@ impl Ring {
         }
         // For all names with a byte between them, or one of them with a number.
         let most = names.iter().fold(4, |sum: usize, name| sum.saturating_add(name.len() + 1));
-        let mut text = with_room(most)?;
-        let mut points = with_room(names.len() * POINTS as usize)?;
+        let mut text = room::empty(most, Global)?;
+        let mut points = room::empty(names.len() * POINTS as usize, Global)?;
         for &(name, place) in &sorted {
             let own = (0..POINTS).map(|number| point(name, number, &mut text));
             points.extend(own.map(|at| (at, PeerId(place))));
@@ -98,8 +98,7 @@ impl Ring {
     /// # Errors
     /// If there is no memory for its points.
     pub fn try_clone(&self) -> Result<Self, OutOfMemory> {
-        let mut points = with_room(self.points.len())?;
-        points.extend_from_slice(&self.points);
+        let points = room::copied(&self.points, Global)?;
         Ok(Self { points, fingerprint: self.fingerprint })
     }
 
@@ -124,13 +123,6 @@ fn point(name: &str, number: u32, text: &mut Vec<u8>) -> u64 {
     text.extend_from_slice(name.as_bytes());
     text.extend_from_slice(&number.to_le_bytes());
     XxHash3_64::oneshot(text)
-}
-
-/// An empty list that takes so many without asking for memory.
-fn with_room<T>(count: usize) -> Result<Vec<T>, OutOfMemory> {
-    let mut list = Vec::new();
-    list.try_reserve_exact(count).map_err(|_| OutOfMemory)?;
-    Ok(list)
 }
 
 #[cfg(test)]

@@ -5,22 +5,31 @@ use allocator_api2::{alloc::Allocator, vec::Vec};
 
 use crate::entry::OutOfMemory;
 
-/// A vector of so many items, and with room for no more.
+/// An empty vector with room for so many items, and for no more.
+pub(crate) fn empty<T, A: Allocator>(len: usize, allocator: A) -> Result<Vec<T, A>, OutOfMemory> {
+    let mut items = Vec::new_in(allocator);
+    items.try_reserve_exact(len).map_err(|_| OutOfMemory)?;
+    Ok(items)
+}
+
+/// A vector of so many items.
 pub(crate) fn filled<T, A: Allocator>(
     len: usize,
     allocator: A,
     mut item: impl FnMut(usize) -> T,
 ) -> Result<Vec<T, A>, OutOfMemory> {
-    let mut items = Vec::new_in(allocator);
-    items.try_reserve_exact(len).map_err(|_| OutOfMemory)?;
+    let mut items = empty(len, allocator)?;
     (0..len).for_each(|at| place(&mut items, item(at)));
     Ok(items)
 }
 
-/// A copy of these bytes.
-pub(crate) fn copied<A: Allocator>(bytes: &[u8], allocator: A) -> Result<Vec<u8, A>, OutOfMemory> {
-    let mut copy = filled(bytes.len(), allocator, |_| 0)?;
-    copy.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
+/// A copy of these items.
+pub(crate) fn copied<T: Copy, A: Allocator>(
+    items: &[T],
+    allocator: A,
+) -> Result<Vec<T, A>, OutOfMemory> {
+    let mut copy = empty(items.len(), allocator)?;
+    items.iter().for_each(|item| place(&mut copy, *item));
     Ok(copy)
 }
 

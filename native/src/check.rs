@@ -132,7 +132,7 @@ impl Plane for Script {
             group: GroupId(0),
             key: request.target.into(),
             if_none_match: request.if_none_match.as_deref().map(Into::into),
-            wanted: request.range.as_ref().and_then(|range| range.wanted()),
+            wanted: request.wanted(),
             cache: CacheStatus::Miss,
         })
     }
@@ -221,36 +221,26 @@ impl<'a> Client<'a> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::{fs, path::Path};
+#[path = "../../tests/fuzz/replay.rs"]
+mod replay;
 
-    /// Plays each input of a target.
-    fn play(target: &str, run: fn(&[u8])) {
-        let folder =
-            Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fuzz/corpus").join(target);
-        let mut count = 0;
-        for file in fs::read_dir(&folder).expect("a corpus for each target") {
-            let file = file.expect("a file of the corpus").path();
-            println!("{}", file.display());
-            run(&fs::read(&file).expect("a file of the corpus"));
-            count += 1;
-        }
-        assert!(count >= 10, "{count} inputs in {} prove little", folder.display());
-    }
+#[cfg(test)]
+mod tests {
+    use super::replay::replay;
 
     #[test]
     fn a_head_is_what_its_lines_say() {
-        play("head", super::request_head);
+        replay("head", super::request_head);
     }
 
     #[test]
     fn a_body_is_the_same_however_it_is_cut() {
-        play("chunked", super::chunked_body);
+        replay("chunked", super::chunked_body);
     }
 
     #[test]
     fn answers_are_the_same_however_a_request_is_cut() {
-        play("connection", super::connection);
+        replay("connection", super::connection);
     }
 
     /// Found by reading, before any fuzzer: what was told apart by how it came.

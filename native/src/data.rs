@@ -6,7 +6,7 @@ use subtle::ConstantTimeEq;
 use crate::{
     answer::{Answer, CacheStatus, Pending, Turn},
     engine::Engine,
-    http1::{Method, Request, Wanted},
+    http1::{Method, Request},
     plane::{Plane, Reply},
 };
 
@@ -66,7 +66,7 @@ impl<E: Engine> Plane for DataPlane<'_, E> {
         self.next.serial = self.next.serial.wrapping_add(1);
         let waiter = Waiter::from(*self.next);
         let tags = request.if_none_match.as_deref();
-        let wanted = wanted(request);
+        let wanted = request.wanted();
         let cache = match self.engine.get(group, &route.key, asker, waiter, turn.clock.now()) {
             Ok(Get::Hit(found)) => {
                 let cache = CacheStatus::Hit;
@@ -100,13 +100,6 @@ fn asker(request: &Request<'_>, turn: &Turn<'_>) -> Asker {
         }
         _ => Asker::Client,
     }
-}
-
-/// The part that is wanted, by a GET: Range says nothing in any other method (RFC 9110, 14.2).
-#[inline]
-fn wanted(request: &Request<'_>) -> Option<Wanted> {
-    let fields = request.range.as_ref()?;
-    if request.method == Method::Get { fields.wanted() } else { None }
 }
 
 #[cfg(test)]

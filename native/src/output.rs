@@ -4,8 +4,8 @@ use std::{collections::VecDeque, io::IoSlice, ops::Range};
 
 use gocache_core::Value;
 
-/// Parts of values up to this long are copied behind their heads: below it an entry in a vector of slices
-/// costs more than the copy, above it the copy does.
+/// Parts of values up to this long are copied behind their heads: below it an entry in a vector of
+/// slices costs more than the copy, above it the copy does.
 const INLINE: usize = 1 << 10;
 
 /// Sent bytes that may stand before unsent ones.

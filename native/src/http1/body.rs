@@ -141,7 +141,7 @@ impl Decoder {
             (SizeSpace(size), b';') => ExtensionStart(size),
             (Size(size), _) => Size(append(size, digit(byte)?)?),
             (ExtensionStart(size), b' ' | b'\t') => ExtensionStart(size),
-            (ExtensionStart(size), _) if is_token(byte) => Extension(size),
+            (ExtensionStart(size), _) if TOKEN.has(byte) => Extension(size),
             (Extension(size), b'\r') => SizeLf(size),
             (Extension(size), b';') => ExtensionStart(size),
             (Extension(size), b'"') => Quoted(size),
@@ -158,7 +158,7 @@ impl Decoder {
             (TrailerStart, b'\r') => EndLf,
             (EndLf, b'\n') => Done,
             // Trailers are dropped (RFC 9110, 6.5.1), but they have to be field lines.
-            (TrailerStart | TrailerName, _) if is_token(byte) => TrailerName,
+            (TrailerStart | TrailerName, _) if TOKEN.has(byte) => TrailerName,
             (TrailerName, b':') => TrailerValue,
             (TrailerValue, b'\r') => TrailerLf,
             (TrailerValue, _) if is_text(byte) => TrailerValue,
@@ -188,10 +188,6 @@ fn digit(byte: u8) -> Result<u64, BodyError> {
 fn append(size: u64, digit: u64) -> Result<u64, BodyError> {
     let shifted = size.checked_mul(16).ok_or(BodyError::Malformed)?;
     Ok(shifted | digit)
-}
-
-fn is_token(byte: u8) -> bool {
-    TOKEN.has(byte)
 }
 
 fn is_text(byte: u8) -> bool {

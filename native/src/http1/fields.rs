@@ -81,13 +81,8 @@ impl<'a> Fields<'a> {
         if self.length.is_some() {
             return Err(Reject::bad("Content-Length stands there more than once"));
         }
-        if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
-            return Err(Reject::bad("Content-Length is no number"));
-        }
-        let append = |length: u64, &digit: &u8| {
-            length.saturating_mul(10).saturating_add(u64::from(digit - b'0'))
-        };
-        self.length = Some(value.iter().fold(0, append));
+        let length = number(value).ok_or_else(|| Reject::bad("Content-Length is no number"))?;
+        self.length = Some(length);
         Ok(())
     }
 
@@ -143,6 +138,17 @@ impl Codings {
 
 fn unknown_coding() -> Reject {
     Reject::new(Status::NotImplemented, "no transfer coding but chunked is known here")
+}
+
+/// One digit or more. What does not fit is as large as can be.
+pub(super) fn number(digits: &[u8]) -> Option<u64> {
+    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    let append = |number: u64, &digit: &u8| {
+        number.saturating_mul(10).saturating_add(u64::from(digit - b'0'))
+    };
+    Some(digits.iter().fold(0, append))
 }
 
 /// The elements of a comma-separated list (RFC 9110, 5.6.1), empty ones left out.

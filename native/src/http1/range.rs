@@ -2,7 +2,10 @@
 
 use std::ops::Range;
 
-use super::{fields::list, write::etag};
+use super::{
+    fields::{list, number},
+    write::etag,
+};
 
 /// What stands in the fields, each of which says one thing: with a second line it says nothing.
 #[derive(Debug, Default)]
@@ -106,17 +109,6 @@ impl ByteRange {
             }
         }
     }
-}
-
-/// One digit or more. What does not fit is as large as can be.
-fn number(digits: &[u8]) -> Option<u64> {
-    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
-        return None;
-    }
-    let append = |number: u64, &digit: &u8| {
-        number.saturating_mul(10).saturating_add(u64::from(digit - b'0'))
-    };
-    Some(digits.iter().fold(0, append))
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use super::{
     Body,
     class::TOKEN,
     fields::Fields,
-    range::RangeFields,
+    range::{RangeFields, Wanted},
     target::{check_host, check_target},
     write::Persist,
 };
@@ -17,9 +17,10 @@ use super::{
 /// Most fields that any configuration can allow.
 pub(crate) const MAX_FIELDS: usize = 256;
 
-/// Bytes of a request-line around its target: the longest method that is known, two spaces, the
-/// version, CR LF.
-const AROUND_TARGET: usize = 7 + 2 + 8 + 2;
+/// The longest method that is known.
+const LONGEST_METHOD: usize = 7;
+/// Bytes of a request-line beside its method and target: two spaces, the version, CR LF.
+const REST_OF_LINE: usize = 2 + 8 + 2;
 
 /// How large a head may be.
 #[derive(Clone, Debug)]
@@ -32,7 +33,7 @@ pub(crate) struct HeadLimits {
 impl HeadLimits {
     /// Bytes within which the request-line has to end.
     pub(crate) fn line(&self) -> usize {
-        self.bytes.min(self.target + AROUND_TARGET)
+        self.bytes.min(LONGEST_METHOD + self.target + REST_OF_LINE)
     }
 }
 
@@ -87,9 +88,18 @@ pub(crate) struct Request<'a> {
     /// All `If-None-Match` field lines as one list.
     pub(crate) if_none_match: Option<Cow<'a, [u8]>>,
     /// `Range` and `If-Range`: in a box, for few requests have them and all are moved.
-    pub(crate) range: Option<Box<RangeFields<'a>>>,
+    range: Option<Box<RangeFields<'a>>>,
     /// The secret by which a node of the cluster shows itself.
     pub(crate) peer_secret: Option<&'a [u8]>,
+}
+
+impl Request<'_> {
+    /// The part that is wanted, by a GET: Range says nothing in any other method (RFC 9110, 14.2).
+    #[inline]
+    pub(crate) fn wanted(&self) -> Option<Wanted> {
+        let fields = self.range.as_ref()?;
+        if self.method == Method::Get { fields.wanted() } else { None }
+    }
 }
 
 impl<'a> Head<'a> {
@@ -205,7 +215,7 @@ fn checked<'a>(
 ) -> Result<Request<'a>, Reject> {
     let name = raw.method.unwrap_or_default();
     let target = raw.path.unwrap_or_default().as_bytes();
-    if target.len() > limits.target || name.len() + target.len() + 12 > limits.line() {
+    if target.len() > limits.target || name.len() + target.len() + REST_OF_LINE > limits.line() {
         return Err(target_too_long(limits));
     }
     // httparse takes a bare LF for a line end; whatever stands in front of us may not.
