@@ -78,12 +78,18 @@ impl<P: Policy<A>, A: Memory> Cache<P, A> {
     /// Looks a key up and notes its use. A cache without a lifetime may be given
     /// [`Instant::ZERO`] each time.
     pub fn get(&mut self, key: &[u8], now: Instant) -> Option<Value<A>> {
-        let (hash, now) = (self.seed.hash(key), self.now(now));
-        let hit = self.store.hit(hash, key, &now);
+        let hash = self.seed.hash(key);
+        let hit = self.store.hit(hash, key, &self.now(now));
         if hit.is_none() {
-            self.store.expire(hash, key, &now, &mut Evicted::new(&self.budget));
+            self.missed(hash, key, now);
         }
         hit.map(|(value, _)| value)
+    }
+
+    #[cold]
+    fn missed(&mut self, hash: u64, key: &[u8], now: Instant) {
+        let now = self.now(now);
+        self.store.expire(hash, key, &now, &mut Evicted::new(&self.budget));
     }
 
     /// Stores a value, in place of one with the same key. A value that is refused takes the older

@@ -1,8 +1,10 @@
 //! `List`: an order of entries, doubly linked through the slots of a table.
 
+use core::mem;
+
 use crate::{
-    entry::Memory,
-    segment::{NONE, Slot},
+    entry::{Memory, prefetch},
+    segment::{Links, NONE},
     table::Table,
 };
 
@@ -36,9 +38,9 @@ impl List {
     /// Links a slot in as the newest. It must stand in no list.
     pub(crate) fn push<A: Memory>(&mut self, table: &mut Table<A>, slot: u32) {
         let older = self.newest;
-        let Some(place) = table.get_mut(slot) else { return };
-        (place.newer, place.older) = (NONE, older);
-        match table.get_mut(older) {
+        let Some(links) = table.links_mut(slot) else { return };
+        *links = Links { newer: NONE, older };
+        match table.links_mut(older) {
             Some(neighbour) => neighbour.newer = slot,
             None => self.oldest = slot,
         }
@@ -48,16 +50,22 @@ impl List {
 
     /// Takes out a slot that stands in this list.
     pub(crate) fn unlink<A: Memory>(&mut self, table: &mut Table<A>, slot: u32) {
-        let Some(&Slot { newer, older, .. }) = table.get(slot) else { return };
-        match table.get_mut(newer) {
+        let Some(&Links { newer, older }) = table.links(slot) else { return };
+        match table.links_mut(newer) {
             Some(neighbour) => neighbour.older = older,
             None => self.newest = older,
         }
-        match table.get_mut(older) {
+        match table.links_mut(older) {
             Some(neighbour) => neighbour.newer = newer,
             None => self.oldest = newer,
         }
         self.len -= 1;
+    }
+
+    /// Has at hand what [`List::renew`] will change beside the slot itself.
+    pub(crate) fn prefetch<A: Memory>(table: &Table<A>, slot: u32) {
+        let Some(&Links { newer, older }) = table.links(slot) else { return };
+        table.links(newer).into_iter().chain(table.links(older)).for_each(prefetch);
     }
 
     /// Makes a slot that stands in this list its newest.
@@ -66,16 +74,15 @@ impl List {
             return;
         }
         let newest = self.newest;
-        let Some(place) = table.get_mut(slot) else { return };
-        let Slot { newer, older, .. } = *place;
-        (place.newer, place.older) = (NONE, newest);
+        let Some(links) = table.links_mut(slot) else { return };
+        let Links { newer, older } = mem::replace(links, Links { newer: NONE, older: newest });
         // It is not the newest, so that it has a newer neighbour.
-        table.get_mut(newer).into_iter().for_each(|neighbour| neighbour.older = older);
-        match table.get_mut(older) {
+        table.links_mut(newer).into_iter().for_each(|neighbour| neighbour.older = older);
+        match table.links_mut(older) {
             Some(neighbour) => neighbour.newer = newer,
             None => self.oldest = newer,
         }
-        table.get_mut(newest).into_iter().for_each(|neighbour| neighbour.newer = slot);
+        table.links_mut(newest).into_iter().for_each(|neighbour| neighbour.newer = slot);
         self.newest = slot;
     }
 
@@ -83,15 +90,15 @@ impl List {
     /// they disagree.
     #[cfg(any(test, feature = "check"))]
     pub(crate) fn walk<A: Memory>(&self, table: &Table<A>) -> alloc::vec::Vec<u32> {
-        let walk = |from: u32, next: fn(&Slot<A>) -> u32| {
-            let step = |&at: &u32| table.get(at).map(next);
+        let walk = |from: u32, next: fn(&Links) -> u32| {
+            let step = |&at: &u32| table.links(at).map(next);
             core::iter::successors(Some(from), step)
                 .take_while(|&at| at != NONE)
                 .take(table.len() + 1)
                 .collect::<alloc::vec::Vec<_>>()
         };
-        let down = walk(self.newest, |slot| slot.older);
-        let mut up = walk(self.oldest, |slot| slot.newer);
+        let down = walk(self.newest, |links| links.older);
+        let mut up = walk(self.oldest, |links| links.newer);
         up.reverse();
         assert_eq!(down, up, "the list reads differently from its two ends");
         assert_eq!(down.len(), self.len(), "the list knows its length");

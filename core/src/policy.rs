@@ -31,7 +31,7 @@ pub trait Policy<A: Memory>: Sized {
 
     /// Notes a hit where it can do so without exclusive access. Says whether it could.
     #[doc(hidden)]
-    fn note(&self, slot: u32) -> bool;
+    fn note(&self, table: &Table<A>, slot: u32) -> bool;
 
     /// Notes a hit.
     #[doc(hidden)]
@@ -107,9 +107,8 @@ impl<A: Memory> Value<A> {
     /// where no hit can be under way.
     pub(crate) fn count_use(&self) {
         let meter = self.meter().load(Ordering::Relaxed);
-        if meter & USES < USES {
-            self.meter().store(meter + 1, Ordering::Relaxed);
-        }
+        // No branch: which way it goes is hard to foretell, and known only when the entry has come.
+        self.meter().store(meter + u8::from(meter & USES < USES), Ordering::Relaxed);
     }
 
     fn discount_use(&self) {
@@ -179,8 +178,8 @@ impl<A: Memory> Policy<A> for Chosen<A> {
         Self::by(Eviction::default(), segments, allocator)
     }
 
-    fn note(&self, slot: u32) -> bool {
-        each!(self, policy => Policy::<A>::note(policy, slot))
+    fn note(&self, table: &Table<A>, slot: u32) -> bool {
+        each!(self, policy => policy.note(table, slot))
     }
 
     fn touch(&mut self, table: &mut Table<A>, slot: u32) {

@@ -1,12 +1,13 @@
 //! `Segment`: a table of some of the hashes, in chunks.
 //!
-//! A chunk is two cache lines: a byte of hash for each of seven slots, and the slots, each with the
-//! handle of its entry and its two neighbours in the list it stands in (see `list`). So a hit goes
-//! from the chunk straight to the entry. An entry whose chunk is full goes to the next one, and each
-//! chunk counts those that went past it: a lookup knows where to end, and a removal leaves no trace
-//! (after Facebook's F14, "Open-sourcing F14 for faster, more memory-efficient hash tables", 2019).
+//! A chunk is two cache lines for seven slots. In the first are a byte of hash for each and the
+//! handles of their entries, so that a lookup goes from one line straight to the entry; in the second
+//! are the neighbours of each in the list it stands in (see `list`). An entry whose chunk is full goes
+//! to the next one, and each chunk counts those that went past it: a lookup knows where to end, and a
+//! removal leaves no trace (after Facebook's F14, "Open-sourcing F14 for faster, more memory-efficient
+//! hash tables", 2019).
 
-use core::{array, mem::size_of};
+use core::mem::size_of;
 
 use allocator_api2::vec::Vec;
 
@@ -16,20 +17,27 @@ use crate::entry::{Memory, Value};
 pub(crate) const SLOTS: usize = 7;
 pub(crate) const SLOT_BITS: u32 = 3;
 const SLOT_MASK: usize = (1 << SLOT_BITS) - 1;
+/// Links of a chunk. Where a cache line has room for one that no slot uses, it is there, so that no
+/// number has to be checked.
+const LINKS: usize = if cfg!(target_pointer_width = "64") { SLOTS + 1 } else { SLOTS };
 /// A segment grows when it has more entries than this for each chunk.
 pub(crate) const LOAD: usize = 6;
 
 /// Stands for "no slot".
 pub(crate) const NONE: u32 = u32::MAX;
 
-/// A place for an entry, and its two neighbours in the list it stands in.
-pub(crate) struct Slot<A: Memory> {
-    pub(crate) entry: Option<Value<A>>,
+/// The two neighbours of an entry in the list it stands in.
+#[derive(Clone, Copy)]
+pub(crate) struct Links {
     pub(crate) newer: u32,
     pub(crate) older: u32,
 }
 
-/// Tags first: with the slots that fill up first they are one cache line.
+impl Links {
+    /// Of an entry alone.
+    pub(crate) const NONE: Self = Self { newer: NONE, older: NONE };
+}
+
 #[cfg_attr(target_pointer_width = "64", repr(C, align(128)))]
 #[cfg_attr(not(target_pointer_width = "64"), repr(C))]
 pub(crate) struct Chunk<A: Memory> {
@@ -37,7 +45,8 @@ pub(crate) struct Chunk<A: Memory> {
     /// find it; in the last byte, how many entries found this chunk full. From 255 on that stays:
     /// then lookups go on to the next one in vain.
     pub(crate) tags: [u8; SLOTS + 1],
-    pub(crate) slots: [Slot<A>; SLOTS],
+    entries: [Option<Value<A>>; SLOTS],
+    links: [Links; LINKS],
 }
 
 /// Its highest bit tells it from "none" and from [`HIDDEN`]: the test in [`Chunk::find`] may take a
@@ -50,8 +59,8 @@ const HIDDEN: u8 = 1;
 
 impl<A: Memory> Chunk<A> {
     pub(crate) fn empty() -> Self {
-        let slot = |_| Slot { entry: None, newer: NONE, older: NONE };
-        Self { tags: [0; SLOTS + 1], slots: array::from_fn(slot) }
+        let (tags, links) = ([0; SLOTS + 1], [Links::NONE; LINKS]);
+        Self { tags, entries: [const { None }; SLOTS], links }
     }
 
     fn passed(&mut self) -> &mut u8 {
@@ -67,7 +76,7 @@ impl<A: Memory> Chunk<A> {
         let mut equal = differ.wrapping_sub(ONES) & !differ & (ONES << 7 & u64::MAX >> 8);
         while equal != 0 {
             let slot = (equal.trailing_zeros() / 8) as usize;
-            if let Some(entry) = self.slots.get(slot)?.entry.as_ref().filter(|entry| is_it(entry)) {
+            if let Some(entry) = self.entries.get(slot)?.as_ref().filter(|entry| is_it(entry)) {
                 return Some((slot, entry));
             }
             equal &= equal - 1;
@@ -105,12 +114,19 @@ impl<A: Memory> Segment<A> {
         self.chunks.len() * size_of::<Chunk<A>>()
     }
 
-    pub(crate) fn get(&self, place: usize) -> Option<&Slot<A>> {
-        self.chunks.get(place >> SLOT_BITS)?.slots.get(place & SLOT_MASK)
+    #[inline]
+    pub(crate) fn entry(&self, place: usize) -> Option<&Value<A>> {
+        self.chunks.get(place >> SLOT_BITS)?.entries.get(place & SLOT_MASK)?.as_ref()
     }
 
-    pub(crate) fn get_mut(&mut self, place: usize) -> Option<&mut Slot<A>> {
-        self.chunks.get_mut(place >> SLOT_BITS)?.slots.get_mut(place & SLOT_MASK)
+    #[inline]
+    pub(crate) fn links(&self, place: usize) -> Option<&Links> {
+        self.chunks.get(place >> SLOT_BITS)?.links.get(place & SLOT_MASK)
+    }
+
+    #[inline]
+    pub(crate) fn links_mut(&mut self, place: usize) -> Option<&mut Links> {
+        self.chunks.get_mut(place >> SLOT_BITS)?.links.get_mut(place & SLOT_MASK)
     }
 
     /// The place of the entry of this hash that `is_it`.
@@ -134,22 +150,23 @@ impl<A: Memory> Segment<A> {
         }
     }
 
-    /// Puts an entry into the first chunk with a free slot, from its home on. Says in which place.
-    pub(crate) fn insert(&mut self, hash: u64, slot: Slot<A>) -> Result<usize, Slot<A>> {
+    /// Puts an entry into the first chunk with a free slot, from its home on. Says
+    /// in which place; it comes back where there is none.
+    pub(crate) fn insert(&mut self, hash: u64, entry: Value<A>) -> Result<usize, Value<A>> {
         let mut at = self.home(hash);
         for _ in 0..self.chunks.len() {
             let next = self.next(at);
             let Some(chunk) = self.chunks.get_mut(at) else { break };
-            let mut free = chunk.tags.iter_mut().zip(&mut chunk.slots).enumerate();
+            let mut free = chunk.tags.iter_mut().zip(&mut chunk.entries).enumerate();
             if let Some((number, (byte, place))) = free.find(|(_, (byte, _))| **byte == 0) {
-                (*byte, *place) = (tag(hash), slot);
+                (*byte, *place) = (tag(hash), Some(entry));
                 self.len += 1;
                 return Ok(at << SLOT_BITS | number);
             }
             *chunk.passed() = chunk.passed().saturating_add(1);
             at = next;
         }
-        Err(slot)
+        Err(entry)
     }
 
     /// Keeps the entry of a place from being found.
@@ -166,8 +183,13 @@ impl<A: Memory> Segment<A> {
         self.chunks.get_mut(place >> SLOT_BITS)?.tags.get_mut(place & SLOT_MASK)
     }
 
+    /// Takes an entry out of a segment that is to be dropped.
+    pub(crate) fn take(&mut self, place: usize) -> Option<Value<A>> {
+        self.chunks.get_mut(place >> SLOT_BITS)?.entries.get_mut(place & SLOT_MASK)?.take()
+    }
+
     pub(crate) fn remove(&mut self, hash: u64, place: usize) -> Option<Value<A>> {
-        let entry = self.get_mut(place)?.entry.take()?;
+        let entry = self.take(place)?;
         let mut at = self.home(hash);
         while at != place >> SLOT_BITS {
             let next = self.next(at);
@@ -186,9 +208,9 @@ impl<A: Memory> Segment<A> {
     pub(crate) fn check(&self) -> alloc::vec::Vec<usize> {
         let mut used = alloc::vec::Vec::new();
         for (at, chunk) in self.chunks.iter().enumerate() {
-            for (number, (tag, slot)) in chunk.tags.iter().zip(&chunk.slots).enumerate() {
-                assert_eq!(*tag == 0, slot.entry.is_none(), "a tag stands for an entry");
-                used.extend(slot.entry.iter().map(|_| at << SLOT_BITS | number));
+            for (number, (tag, entry)) in chunk.tags.iter().zip(&chunk.entries).enumerate() {
+                assert_eq!(*tag == 0, entry.is_none(), "a tag stands for an entry");
+                used.extend(entry.iter().map(|_| at << SLOT_BITS | number));
             }
         }
         assert_eq!(used.len(), self.len, "a segment knows its length");

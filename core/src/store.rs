@@ -123,7 +123,7 @@ impl<P: Policy<A>, A: Memory> Store<P, A> {
     /// Looks a key up without exclusive access. What this does not find, [`Store::hit`] may.
     pub(crate) fn peek(&self, hash: u64, key: &[u8], now: &Now) -> Option<Hit<A>> {
         let (slot, entry, age) = self.fresh(hash, key, now)?;
-        if !self.policy.note(slot) {
+        if !self.policy.note(&self.table, slot) {
             return None;
         }
         entry.count_use();

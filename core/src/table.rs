@@ -13,7 +13,7 @@ use allocator_api2::vec::Vec;
 use crate::{
     entry::{Memory, OutOfMemory, Value},
     room,
-    segment::{Chunk, LOAD, NONE, SLOT_BITS, Segment, Slot, share},
+    segment::{Chunk, LOAD, Links, NONE, SLOT_BITS, Segment, share},
 };
 
 /// Some hundred entries of common size, at most a thousand of the smallest.
@@ -67,15 +67,19 @@ impl<A: Memory> Table<A> {
         (slot & ((1 << self.place_bits) - 1)) as usize
     }
 
-    #[inline]
-    pub(crate) fn get(&self, slot: u32) -> Option<&Slot<A>> {
-        self.segments.get(self.segment(slot))?.get(self.place(slot))
+    pub(crate) fn entry(&self, slot: u32) -> Option<&Value<A>> {
+        self.segments.get(self.segment(slot))?.entry(self.place(slot))
     }
 
     #[inline]
-    pub(crate) fn get_mut(&mut self, slot: u32) -> Option<&mut Slot<A>> {
+    pub(crate) fn links(&self, slot: u32) -> Option<&Links> {
+        self.segments.get(self.segment(slot))?.links(self.place(slot))
+    }
+
+    #[inline]
+    pub(crate) fn links_mut(&mut self, slot: u32) -> Option<&mut Links> {
         let (segment, place) = (self.segment(slot), self.place(slot));
-        self.segments.get_mut(segment)?.get_mut(place)
+        self.segments.get_mut(segment)?.links_mut(place)
     }
 
     /// Keeps the entry of a slot from being found.
@@ -88,10 +92,6 @@ impl<A: Memory> Table<A> {
     pub(crate) fn is_hidden(&self, slot: u32) -> bool {
         let segment = self.segments.get(self.segment(slot));
         segment.is_some_and(|segment| segment.is_hidden(self.place(slot)))
-    }
-
-    pub(crate) fn entry(&self, slot: u32) -> Option<&Value<A>> {
-        self.get(slot)?.entry.as_ref()
     }
 
     #[inline]
@@ -111,16 +111,9 @@ impl<A: Memory> Table<A> {
         let Some(segment) = self.segments.get_mut(at).filter(|segment| segment.has_room()) else {
             return Err(entry);
         };
-        let slot = Slot { entry: Some(entry), newer: NONE, older: NONE };
-        match segment.insert(hash, slot) {
-            Ok(place) => {
-                self.len += 1;
-                Ok(self.number(at, place))
-            }
-            // A segment with room has a free slot; the entry is never lost even so.
-            Err(Slot { entry: Some(entry), .. }) => Err(entry),
-            Err(Slot { entry: None, .. }) => Ok(NONE),
-        }
+        let place = segment.insert(hash, entry)?;
+        self.len += 1;
+        Ok(self.number(at, place))
     }
 
     /// Takes an entry out that stands in no list. Says too how many bytes that gave back: the last
@@ -180,12 +173,12 @@ impl<A: Memory> Table<A> {
         // First each entry moves, and leaves behind where it is now...
         for place in 0..old.chunks.len() << SLOT_BITS {
             let is_hidden = old.is_hidden(place);
-            let Some(slot) = old.get_mut(place) else { continue };
-            let Some(entry) = slot.entry.take() else { continue };
+            let Some(entry) = old.take(place) else { continue };
+            let Some(links) = old.links_mut(place) else { continue };
             let hash = hash_of(&entry);
-            let moved = Slot { entry: Some(entry), newer: slot.newer, older: slot.older };
-            let Ok(place) = segment.insert(hash, moved) else { continue };
-            slot.newer = place as u32;
+            let Ok(place) = segment.insert(hash, entry) else { continue };
+            segment.links_mut(place).into_iter().for_each(|moved| *moved = *links);
+            links.newer = place as u32;
             if is_hidden {
                 segment.hide(place);
             }
@@ -193,7 +186,7 @@ impl<A: Memory> Table<A> {
         // ... then who pointed to one of them is told.
         let moved = |table: &Self, slot: u32| match table.segment(slot) == at && slot != NONE {
             true => old
-                .get(table.place(slot))
+                .links(table.place(slot))
                 .map_or(NONE, |left| table.number(at, left.newer as usize)),
             false => slot,
         };
@@ -207,17 +200,18 @@ impl<A: Memory> Table<A> {
     /// Brings the links to and from a slot up to date after its segment `at` has moved.
     fn relink(&mut self, at: usize, place: usize, moved: &impl Fn(&Self, u32) -> u32) {
         let own = self.number(at, place);
-        let Some(&Slot { entry: Some(_), newer, older }) = self.get(own) else { return };
-        let (newer, older) = (moved(self, newer), moved(self, older));
-        if let Some(slot) = self.get_mut(own) {
-            (slot.newer, slot.older) = (newer, older);
+        if self.entry(own).is_none() {
+            return;
         }
+        let Some(&Links { newer, older }) = self.links(own) else { return };
+        let (newer, older) = (moved(self, newer), moved(self, older));
+        self.links_mut(own).into_iter().for_each(|links| *links = Links { newer, older });
         // Neighbours in this segment come to it by themselves.
         if self.segment(newer) != at {
-            self.get_mut(newer).into_iter().for_each(|neighbour| neighbour.older = own);
+            self.links_mut(newer).into_iter().for_each(|neighbour| neighbour.older = own);
         }
         if self.segment(older) != at {
-            self.get_mut(older).into_iter().for_each(|neighbour| neighbour.newer = own);
+            self.links_mut(older).into_iter().for_each(|neighbour| neighbour.newer = own);
         }
     }
 

@@ -3,8 +3,8 @@
 //! To move an entry in a list takes three cache misses, whose stores the next atomic operation has
 //! to wait for, and exclusive access. So a hit only notes the number of its slot. Before anything
 //! asks for the order, and when there is no place for another note, the list is brought up to date,
-//! many moves in a row, of which one does not wait for another. At whichever moment the order is
-//! looked at, it is the order of the hits.
+//! many moves in a row, for which the processor has fetched by then what they change. At whichever
+//! moment the order is looked at, it is the order of the hits.
 
 use core::{
     mem,
@@ -13,7 +13,7 @@ use core::{
 
 use super::Policy;
 use crate::{
-    entry::{Memory, OutOfMemory},
+    entry::{Memory, OutOfMemory, prefetch},
     list::List,
     seed::Seed,
     table::Table,
@@ -21,6 +21,8 @@ use crate::{
 
 /// Hits that are noted before the list is brought up to date.
 const NOTES: usize = 16;
+/// Hits after which the links of a noted slot have been fetched, so that they say what else to fetch.
+const LAG: usize = 2;
 
 /// The entry goes whose last use lies furthest back.
 pub struct Lru {
@@ -31,31 +33,40 @@ pub struct Lru {
     noted: AtomicUsize,
 }
 
+impl Lru {
+    /// Fetches the links of a slot that is noted as number `at`, and the neighbours of an earlier one.
+    fn prefetch<A: Memory>(&self, table: &Table<A>, slot: u32, at: usize) {
+        table.links(slot).into_iter().for_each(prefetch);
+        let earlier = at.checked_sub(LAG).and_then(|earlier| self.notes.get(earlier));
+        earlier.into_iter().for_each(|note| List::prefetch(table, note.load(Ordering::Relaxed)));
+    }
+}
+
 impl<A: Memory> Policy<A> for Lru {
     fn new(_: usize, _: A) -> Result<Self, OutOfMemory> {
         let notes = [const { AtomicU32::new(0) }; NOTES];
         Ok(Self { order: List::new(), notes, noted: AtomicUsize::new(0) })
     }
 
-    fn note(&self, slot: u32) -> bool {
+    fn note(&self, table: &Table<A>, slot: u32) -> bool {
         // A full page is left as it is, for this must not wrap round.
         if self.noted.load(Ordering::Relaxed) >= NOTES {
             return false;
         }
         let at = self.noted.fetch_add(1, Ordering::Relaxed);
-        let note = self.notes.get(at);
-        note.is_some_and(|note| {
-            note.store(slot, Ordering::Relaxed);
-            true
-        })
+        let Some(note) = self.notes.get(at) else { return false };
+        note.store(slot, Ordering::Relaxed);
+        self.prefetch(table, slot, at);
+        true
     }
 
     fn touch(&mut self, table: &mut Table<A>, slot: u32) {
-        let noted = *self.noted.get_mut();
-        match self.notes.get_mut(noted) {
+        let at = *self.noted.get_mut();
+        match self.notes.get_mut(at) {
             Some(note) => {
                 *note.get_mut() = slot;
-                *self.noted.get_mut() = noted + 1;
+                *self.noted.get_mut() = at + 1;
+                self.prefetch(table, slot, at);
             }
             None => {
                 self.settle(table);
