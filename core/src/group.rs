@@ -16,7 +16,7 @@ use crate::{
     error::Error,
     estimate::{Estimate, Estimates},
     evicted::Evicted,
-    flight::{Ask, Asker, Flight, Flights, Source, Waiter},
+    flight::{Ask, Asker, Flights, Source, Waiter},
     policy::Chosen,
     room,
     seed::Seed,
@@ -246,7 +246,7 @@ impl<R: RawRwLock, A: Memory> Group<R, A> {
         }
         out = Evicted::new(&self.budget);
         let ask = Ask { hash, key, asker, waiter, now: at, generation: now.generation };
-        let rules = (&self.seed, &self.settings.limits, &self.flights);
+        let rules = (&self.settings.limits, &self.flights);
         shard.join(&ask, &now, rules, source, &mut out)
     }
 
@@ -260,15 +260,15 @@ impl<R: RawRwLock, A: Memory> Group<R, A> {
         Some(value)
     }
 
-    /// Takes out a load that has been in the air for too long. Where there is none, it looks after
-    /// a few entries of one shard.
-    pub(crate) fn take_overdue(&self, at: Instant) -> Option<Flight<A>> {
+    /// Takes out a load that has been in the air for too long, and says who waited for it. Where
+    /// there is none, it looks after a few entries of one shard.
+    pub(crate) fn take_overdue(&self, at: Instant) -> Option<Vec<Waiter, A>> {
         let deadline = self.settings.limits.load_deadline;
         for shard in &self.shards {
             let mut shard = shard.0.write();
-            if let Some(flight) = shard.flights.take_overdue(deadline, at, &self.flights) {
+            if let Some(waiters) = shard.flights.take_overdue(deadline, at, &self.flights) {
                 shard.stats.load_errors += 1;
-                return Some(flight);
+                return Some(waiters);
             }
         }
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);

@@ -57,14 +57,14 @@ impl<R: RawRwLock, A: Memory> Group<R, A> {
             }
         }
         let mut shard = self.shard(hash).write();
-        let flight = shard.flights.take(hash, key, id, &self.flights);
+        let waiters = shard.flights.take(hash, key, id, &self.flights);
         // A load that was given up has been counted, and whoever waited has been answered.
-        if let (Some(_), Err(error)) = (&flight, &result) {
+        if let (Some(_), Err(error)) = (&waiters, &result) {
             shard.count(*error);
         }
         drop(shard);
         let none = || Vec::new_in(self.allocator.clone());
-        let waiters = flight.map_or_else(none, |flight| flight.waiters);
+        let waiters = waiters.unwrap_or_else(none);
         Landed::Done(waiters, result.map(|load| self.found(load.value.clone(), &load)))
     }
 
@@ -198,7 +198,7 @@ impl<R: RawRwLock, A: Memory> Place<A> for Placing<'_, R, A> {
         shard.store.insert(self.hash, entry, &group.budget)?;
         let bytes = value.memory() + Table::<A>::ENTRY_BYTES;
         group.estimates.iter().for_each(|estimates| estimates.stored(self.hash, bytes));
-        let flight = match self.flight {
+        let waiters = match self.flight {
             Some(id) => shard.flights.take(self.hash, self.key, id, &group.flights),
             None => {
                 shard.flights.outdate(self.hash, self.key);
@@ -206,7 +206,7 @@ impl<R: RawRwLock, A: Memory> Place<A> for Placing<'_, R, A> {
             }
         };
         let none = || Vec::new_in(group.allocator.clone());
-        self.stored = Some((flight.map_or_else(none, |flight| flight.waiters), value));
+        self.stored = Some((waiters.unwrap_or_else(none), value));
         Ok(())
     }
 

@@ -246,8 +246,8 @@ impl<R: RawRwLock, A: Memory> Node<R, A> {
     #[must_use = "whoever waits for this load is to be told"]
     pub fn overdue(&self, now: Instant) -> Option<Done<A>> {
         let mut groups = (0..).map(GroupId).zip(&self.groups);
-        let (group, flight) = groups.find_map(|(id, it)| Some((id, it.take_overdue(now)?)))?;
-        Some(Done { group, result: Err(Error::TimedOut), waiters: flight.waiters })
+        let (group, waiters) = groups.find_map(|(id, it)| Some((id, it.take_overdue(now)?)))?;
+        Some(Done { group, result: Err(Error::TimedOut), waiters })
     }
 
     /// Forgets the cached value of a key on this node; a load in the air will not bring it back.

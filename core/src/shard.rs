@@ -9,7 +9,6 @@ use crate::{
     evicted::Evicted,
     flight::{Ask, FlightId, Flights, Join, Source},
     policy::Chosen,
-    seed::Seed,
     settings::Limits,
     stats::Stats,
     store::{Hit, SWEEP, Store},
@@ -57,7 +56,7 @@ impl<A: Memory> Shard<A> {
         &mut self,
         ask: &Ask<'_>,
         now: &Now,
-        (seed, limits, in_air): (&Seed, &Limits, &AtomicUsize),
+        (limits, in_air): (&Limits, &AtomicUsize),
         source: impl FnOnce() -> Source,
         out: &mut Evicted<'_, A>,
     ) -> Result<Got<A>, Error> {
@@ -66,7 +65,7 @@ impl<A: Memory> Shard<A> {
         self.store.expire(ask.hash, ask.key, now, out);
         self.store.sweep(SWEEP, now, out);
         let source = source();
-        match self.flights.join(ask, source, seed, limits, in_air)? {
+        match self.flights.join(ask, source, limits, in_air)? {
             Join::Lead(id, key) => {
                 match source {
                     Source::Origin => self.stats.origin_loads += 1,
