@@ -275,7 +275,7 @@ impl<R: RawRwLock, A: Memory> Group<R, A> {
         let shard = self.shards.get(turn % self.shards.len().max(1))?;
         let mut out = Evicted::new(&self.budget);
         let mut shard = shard.0.write();
-        shard.settle_hits();
+        shard.settle();
         shard.store.sweep(TICK_SWEEP, &self.now(at), &mut out);
         None
     }

@@ -192,6 +192,7 @@ impl<R: RawRwLock, A: Memory> Place<A> for Placing<'_, R, A> {
         if !self.is_current(&shard) {
             return Err((entry, Lack::Outdated));
         }
+        shard.settle();
         // Another load of the key may have been faster: a peer's does not wait for a client's.
         shard.store.remove(self.hash, self.key, &group.now(self.at), &mut out);
         let value = entry.clone();

@@ -91,6 +91,7 @@ mod entry;
 mod region;
 mod stats;
 mod sync;
+mod width;
 
 pub use cache::Cache;
 pub use entry::{Memory, OutOfMemory, Value};

@@ -17,10 +17,11 @@ use crate::{
     list::List,
     seed::Seed,
     table::Table,
+    width::IS_NARROW,
 };
 
 /// Hits that are noted before the list is brought up to date.
-const NOTES: usize = 16;
+const NOTES: usize = if IS_NARROW { 4 } else { 16 };
 
 /// The entry goes whose last use lies furthest back.
 pub struct Lru {
@@ -33,8 +34,7 @@ pub struct Lru {
 
 impl<A: Memory> Policy<A> for Lru {
     fn new(_: usize, _: A) -> Result<Self, OutOfMemory> {
-        let notes = [const { AtomicU32::new(0) }; NOTES];
-        Ok(Self { order: List::new(), notes, noted: AtomicUsize::new(0) })
+        Ok(Self { order: List::new(), notes: Default::default(), noted: AtomicUsize::new(0) })
     }
 
     fn note(&self, slot: u32) -> bool {
