@@ -15,7 +15,6 @@ use allocator_api2::{alloc::Global, boxed::Box, vec::Vec};
 
 use crate::{
     entry::{Memory, OutOfMemory, Value},
-    ring::PeerId,
     room,
     segment::share,
     settings::Limits,
@@ -35,6 +34,10 @@ pub enum Asker {
     /// A node of the cluster: never sent on to a third one.
     Peer,
 }
+
+/// A node of a ring: its place in the list that the ring was made from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct PeerId(pub u16);
 
 /// Where a value is to be fetched from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
