@@ -14,15 +14,14 @@ use std::{
 
 use object::{Object, ObjectSegment, ObjectSymbol};
 
-/// Bytes of flash over the empty program: what they take, with the region, hash and copying of
-/// memory, and a little more. A change that needs more shall say what for.
-const LIMITS: [(&str, u64); 2] = [("lru", 12 << 10), ("group", 29 << 10)];
-/// What they link that could panic, though none of it can be reached: foldhash takes slices of a
-/// short key; in the group also twox-hash of a value, spin counts readers, and a shard is indexed.
-const KNOWN_PANICS: [&[&str]; 2] = [
-    &["panic_fmt", "unwrap_failed"],
-    &["panic_fmt", "panic_bounds_check", "panic_nounwind_fmt", "unwrap_failed"],
-];
+/// Bytes of flash over the empty program: what they take, with hash and copying of memory, and a
+/// little more. The first two manage their memory in a region, the others hardly at all: so those
+/// say what a cache and a group cost by themselves. A change that needs more shall say what for.
+const LIMITS: [(&str, u64); 4] =
+    [("lru", 8_800), ("group", 16_400), ("lru-alone", 7_000), ("group-alone", 14_400)];
+/// What a program that uses a cache can panic by, though it never does: in a group, spin counts
+/// readers. What panics in the allocator of the other two is not ours.
+const KNOWN_PANICS: [(&str, &[&str]); 2] = [("lru", &[]), ("group", &["panic_fmt"])];
 /// It takes less than a second.
 const LONGEST: Duration = Duration::from_secs(60);
 
@@ -106,7 +105,7 @@ fn the_core_fits_into_flash() {
     println!("flash over the empty program of {empty} bytes:");
     let sizes = LIMITS.map(|(name, limit)| (name, flash(name) - empty, limit));
     for (name, bytes, limit) in sizes {
-        println!("{name:>8} {bytes:>6} of {limit} bytes");
+        println!("{name:>12} {bytes:>6} of {limit} bytes");
     }
     assert!(sizes.iter().all(|(_, bytes, limit)| bytes <= limit), "{sizes:?}");
 }
@@ -123,7 +122,7 @@ fn panics(name: &str) -> Vec<String> {
 #[test]
 fn no_vector_that_grows_and_no_unwrap_can_panic() {
     assert_ne!(panics("gocache-firmware"), [""; 0], "the example has checks: they are found");
-    for ((name, _), known) in LIMITS.into_iter().zip(KNOWN_PANICS) {
+    for (name, known) in KNOWN_PANICS {
         let mut unknown = panics(name);
         unknown.retain(|panic| !known.iter().any(|known| panic.contains(known)));
         assert_eq!(unknown, [""; 0], "in {name}");

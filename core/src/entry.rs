@@ -14,7 +14,10 @@ use core::{fmt, marker::PhantomData, mem::size_of, ops::Deref, ptr::NonNull, sli
 
 use allocator_api2::alloc::{Allocator, Global, Layout};
 
-use crate::sync::{AtomicU8, AtomicU32, Ordering, fence};
+use crate::{
+    sync::{AtomicU8, AtomicU32, Ordering, fence},
+    width::IS_NARROW,
+};
 
 /// Where the cache's memory comes from: any allocator that can be cloned.
 ///
@@ -213,6 +216,11 @@ impl<A: Memory> Value<A> {
         self.tail(start, head.value_len as usize)
     }
 
+    /// Whether it is known when the value was loaded.
+    pub(crate) fn is_timed(&self) -> bool {
+        self.head().shape & BORN != 0
+    }
+
     /// Whether there are any extras.
     pub(crate) fn is_plain(&self) -> bool {
         self.head().shape == 0
@@ -252,6 +260,7 @@ impl<A: Memory> Value<A> {
 #[inline]
 fn is_same(one: &[u8], other: &[u8]) -> bool {
     match one.len() {
+        _ if IS_NARROW => one.iter().eq(other),
         16..=32 => ends::<16>(one) == ends::<16>(other),
         _ => is_same_at_length(one, other),
     }

@@ -12,8 +12,10 @@ use hashbrown::HashTable;
 use lock_api::{RawRwLock, RwLock};
 
 use crate::{
-    entry::{Memory, OutOfMemory},
+    budget::Budget,
+    entry::{Memory, OutOfMemory, Value},
     room,
+    table::Table,
 };
 
 /// One key of so many is sampled, as a power of two.
@@ -37,11 +39,14 @@ pub struct Estimate {
 pub(crate) struct Estimates<R: RawRwLock, A: Memory>(RwLock<R, [Ghosts<A>; 3]>);
 
 impl<R: RawRwLock, A: Memory> Estimates<R, A> {
-    pub(crate) fn new(budget: usize, allocator: &A) -> Result<Self, OutOfMemory> {
+    /// The estimates of a group with this budget, which is charged with their memory.
+    pub(crate) fn new(budget: &Budget, allocator: &A) -> Result<Self, OutOfMemory> {
         let ghosts = |bytes: usize| Ghosts::new(bytes, allocator.clone());
-        let (half, double) = (budget / 2, budget.saturating_mul(2));
+        let (half, double) = (budget.limit() / 2, budget.limit().saturating_mul(2));
         let lists = [ghosts(half)?, ghosts(double)?, ghosts(double.saturating_mul(2))?];
-        Ok(Self(RwLock::new(lists)))
+        let estimates = Self(RwLock::new(lists));
+        budget.charge(estimates.memory());
+        Ok(estimates)
     }
 
     const fn is_sampled(hash: u64) -> bool {
@@ -56,8 +61,9 @@ impl<R: RawRwLock, A: Memory> Estimates<R, A> {
     }
 
     /// Notes that an entry was stored.
-    pub(crate) fn stored(&self, hash: u64, bytes: usize) {
+    pub(crate) fn stored(&self, hash: u64, entry: &Value<A>) {
         if Self::is_sampled(hash) {
+            let bytes = entry.memory() + Table::<A>::ENTRY_BYTES;
             self.0.write().iter_mut().for_each(|ghosts| ghosts.stored(hash, bytes));
         }
     }

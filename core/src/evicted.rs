@@ -18,7 +18,7 @@ pub(crate) struct Evicted<'a, A: Memory> {
 
 impl<'a, A: Memory> Evicted<'a, A> {
     pub(crate) fn new(budget: &'a Budget) -> Self {
-        Self { entries: [const { None }; 8], len: 0, bytes: 0, returned: 0, budget }
+        Self { entries: Default::default(), len: 0, bytes: 0, returned: 0, budget }
     }
 
     /// Should it ever be full, the entry is dropped here and now.

@@ -1,20 +1,22 @@
 //! `Flights`: single flight. Of all who ask for a key that is not cached, one fetches and the
 //! others wait for what it brings.
+//!
+//! The table is the plainest there is: a chain for each part of the hashes, and no fewer chains than
+//! there ever were flights at once. Each flight is a box, so that none is moved.
 
 use core::{
-    mem::size_of,
+    iter::successors,
+    mem::{self, size_of},
     sync::atomic::{AtomicUsize, Ordering},
     time::Duration,
 };
 
-use allocator_api2::{alloc::Global, vec::Vec};
-use hashbrown::HashTable;
+use allocator_api2::{alloc::Global, boxed::Box, vec::Vec};
 
 use crate::{
     entry::{Memory, OutOfMemory, Value},
-    ring::PeerId,
     room,
-    seed::Seed,
+    segment::share,
     settings::Limits,
     time::Instant,
 };
@@ -33,6 +35,10 @@ pub enum Asker {
     Peer,
 }
 
+/// A node of a ring: its place in the list that the ring was made from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct PeerId(pub u16);
+
 /// Where a value is to be fetched from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
@@ -47,6 +53,8 @@ pub enum Source {
 pub(crate) struct FlightId(pub(crate) u64);
 
 pub(crate) struct Flight<A: Memory = Global> {
+    next: Chain<A>,
+    hash: u64,
     id: FlightId,
     pub(crate) key: Value<A>,
     pub(crate) source: Source,
@@ -58,6 +66,9 @@ pub(crate) struct Flight<A: Memory = Global> {
     /// served to those who asked before, and not stored.
     is_outdated: bool,
 }
+
+/// The flights of some hashes, the newest first.
+type Chain<A> = Option<Box<Flight<A>, A>>;
 
 impl<A: Memory> Flight<A> {
     /// Whether a landing is this flight's. The key too has to fit: a fetch that was put together
@@ -71,9 +82,9 @@ impl<A: Memory> Flight<A> {
         !self.is_outdated && self.generation == generation
     }
 
-    /// Bytes of memory behind it.
+    /// Bytes of memory that it takes up.
     fn memory(&self) -> usize {
-        self.key.memory() + self.waiters.capacity() * size_of::<Waiter>()
+        size_of::<Self>() + self.key.memory() + self.waiters.capacity() * size_of::<Waiter>()
     }
 }
 
@@ -99,11 +110,12 @@ pub(crate) enum Join<A: Memory> {
 
 /// The flights of one shard.
 pub(crate) struct Flights<A: Memory> {
-    table: HashTable<Flight<A>, A>,
+    chains: Vec<Chain<A>, A>,
+    len: usize,
     next_id: u64,
     /// Apart, so that no two shards of a group give out the same.
     id_step: u64,
-    /// Memory behind the keys and waiters.
+    /// Memory of the flights.
     content: usize,
 }
 
@@ -111,16 +123,16 @@ impl<A: Memory> Flights<A> {
     /// The flights of the shard `shard` of `shards`.
     pub(crate) const fn new(shard: u16, shards: u16, allocator: A) -> Self {
         let (next_id, id_step) = (shard as u64 + 1, shards as u64);
-        Self { table: HashTable::new_in(allocator), next_id, id_step, content: 0 }
+        Self { chains: Vec::new_in(allocator), len: 0, next_id, id_step, content: 0 }
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.table.len()
+    pub(crate) const fn len(&self) -> usize {
+        self.len
     }
 
     /// Bytes of memory held.
     pub(crate) fn memory(&self) -> usize {
-        self.table.allocation_size() + self.content
+        self.chains.capacity() * size_of::<Chain<A>>() + self.content
     }
 
     /// Joins the flight of a key, or opens one to `source`. `in_air` counts those of all shards.
@@ -131,7 +143,6 @@ impl<A: Memory> Flights<A> {
         &mut self,
         ask: &Ask<'_>,
         source: Source,
-        seed: &Seed,
         limits: &Limits,
         in_air: &AtomicUsize,
     ) -> Result<Join<A>, OutOfMemory> {
@@ -140,35 +151,39 @@ impl<A: Memory> Flights<A> {
                 && *flight.key == *ask.key
                 && (ask.asker == Asker::Client || flight.source == Source::Origin)
         };
-        if let Some(flight) = self.table.find_mut(ask.hash, joins) {
+        if let Some(flight) = self.find_mut(ask.hash, joins) {
             if flight.waiters.len() >= limits.waiters {
                 return Ok(Join::Busy);
             }
             let before = flight.memory();
             room::push(&mut flight.waiters, ask.waiter)?;
-            self.content += flight.memory() - before;
+            let more = flight.memory() - before;
+            self.content += more;
             return Ok(Join::Wait);
         }
         let one_more = |flights: usize| (flights < limits.flights).then_some(flights + 1);
         if in_air.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).is_err() {
             return Ok(Join::Busy);
         }
-        let opened = self.open(ask, source, seed);
+        let opened = self.open(ask, source);
         if opened.is_err() {
             in_air.fetch_sub(1, Ordering::Relaxed);
         }
         opened
     }
 
-    fn open(&mut self, ask: &Ask<'_>, source: Source, seed: &Seed) -> Result<Join<A>, OutOfMemory> {
-        let allocator = self.table.allocator().clone();
-        self.table.try_reserve(1, |flight| seed.hash(&flight.key)).map_err(|_| OutOfMemory)?;
+    fn open(&mut self, ask: &Ask<'_>, source: Source) -> Result<Join<A>, OutOfMemory> {
+        if self.len == self.chains.len() {
+            self.grow()?;
+        }
+        let allocator = self.chains.allocator().clone();
         let key = Value::new_in(ask.key, allocator.clone())?;
-        let mut waiters = Vec::new_in(allocator);
+        let mut waiters = Vec::new_in(allocator.clone());
         room::push(&mut waiters, ask.waiter)?;
         let id = FlightId(self.next_id);
-        self.next_id += self.id_step;
         let flight = Flight {
+            next: None,
+            hash: ask.hash,
             id,
             key: key.clone(),
             source,
@@ -177,60 +192,135 @@ impl<A: Memory> Flights<A> {
             generation: ask.generation,
             is_outdated: false,
         };
+        let flight = Box::try_new_in(flight, allocator).map_err(|_| OutOfMemory)?;
+        self.next_id += self.id_step;
         self.content += flight.memory();
-        self.table.insert_unique(ask.hash, flight, |flight| seed.hash(&flight.key));
+        self.len += 1;
+        self.link(flight);
         Ok(Join::Lead(id, key))
+    }
+
+    /// Moves all flights to twice as many chains.
+    fn grow(&mut self) -> Result<(), OutOfMemory> {
+        let (count, allocator) = (2 * self.len + 2, self.chains.allocator().clone());
+        let chains = room::filled(count, allocator, |_| None)?;
+        for mut chain in mem::replace(&mut self.chains, chains) {
+            while let Some(mut flight) = chain {
+                chain = flight.next.take();
+                self.link(flight);
+            }
+        }
+        Ok(())
+    }
+
+    /// The chain of a hash, by bits that have not chosen the shard.
+    fn chain(&self, hash: u64) -> usize {
+        share(hash >> 32, self.chains.len())
+    }
+
+    fn link(&mut self, mut flight: Box<Flight<A>, A>) {
+        let at = self.chain(flight.hash);
+        if let Some(chain) = self.chains.get_mut(at) {
+            flight.next = chain.take();
+            *chain = Some(flight);
+        }
+    }
+
+    fn find_mut(
+        &mut self,
+        hash: u64,
+        is_it: impl Fn(&Flight<A>) -> bool,
+    ) -> Option<&mut Flight<A>> {
+        let at = self.chain(hash);
+        let mut chain = self.chains.get_mut(at)?;
+        loop {
+            let flight = chain.as_deref_mut()?;
+            if is_it(flight) {
+                return Some(flight);
+            }
+            chain = &mut flight.next;
+        }
     }
 
     /// The flight of this number, if it is still in the air.
     pub(crate) fn find(&self, hash: u64, key: &[u8], id: FlightId) -> Option<&Flight<A>> {
-        self.table.find(hash, |flight| flight.is(key, id))
+        let first = self.chains.get(self.chain(hash))?.as_deref();
+        successors(first, |flight| flight.next.as_deref()).find(|flight| flight.is(key, id))
     }
 
     /// Turns a flight whose peer failed towards the origin. Says whether it is still in the air.
     pub(crate) fn redirect(&mut self, hash: u64, key: &[u8], id: FlightId) -> bool {
-        let flight = self.table.find_mut(hash, |flight| flight.is(key, id));
+        let flight = self.find_mut(hash, |flight| flight.is(key, id));
         flight.map(|flight| flight.source = Source::Origin).is_some()
     }
 
-    /// Takes a flight out; `None` if it was given up before.
+    /// Takes a flight out, and says who waited for it; `None` if it was given up before.
     pub(crate) fn take(
         &mut self,
         hash: u64,
         key: &[u8],
         id: FlightId,
         in_air: &AtomicUsize,
-    ) -> Option<Flight<A>> {
-        let found = self.table.find_entry(hash, |flight| flight.is(key, id)).ok()?;
-        let (flight, _) = found.remove();
-        self.content -= flight.memory();
-        in_air.fetch_sub(1, Ordering::Relaxed);
-        Some(flight)
+    ) -> Option<Vec<Waiter, A>> {
+        let at = self.chain(hash);
+        let flight = unlink(self.chains.get_mut(at)?, |flight| flight.is(key, id))?;
+        Some(self.landed(flight, in_air))
     }
 
-    /// Takes out a flight that has been in the air for `deadline` or longer.
+    /// The same for one that has been in the air for `deadline` or longer.
     pub(crate) fn take_overdue(
         &mut self,
         deadline: Duration,
         now: Instant,
         in_air: &AtomicUsize,
-    ) -> Option<Flight<A>> {
-        let is_overdue = |flight: &mut Flight<A>| now.since(flight.began) >= deadline;
-        let flight = self.table.extract_if(is_overdue).next()?;
+    ) -> Option<Vec<Waiter, A>> {
+        let is_overdue = |flight: &Flight<A>| flight.began.after(deadline) <= now;
+        let flight = self.chains.iter_mut().find_map(|chain| unlink(chain, is_overdue))?;
+        Some(self.landed(flight, in_air))
+    }
+
+    fn landed(&mut self, flight: Box<Flight<A>, A>, in_air: &AtomicUsize) -> Vec<Waiter, A> {
+        self.len -= 1;
         self.content -= flight.memory();
         in_air.fetch_sub(1, Ordering::Relaxed);
-        Some(flight)
+        Box::into_inner(flight).waiters
     }
 
     /// Marks the flights of a key as outdated: who asks from now on opens a new one.
     pub(crate) fn outdate(&mut self, hash: u64, key: &[u8]) {
-        for flight in self.table.iter_hash_mut(hash) {
-            flight.is_outdated |= *flight.key == *key;
+        while let Some(flight) =
+            self.find_mut(hash, |flight| !flight.is_outdated && *flight.key == *key)
+        {
+            flight.is_outdated = true;
         }
     }
 
     #[cfg(any(test, feature = "check"))]
     pub(crate) fn check(&self) {
-        assert_eq!(self.table.iter().map(Flight::memory).sum::<usize>(), self.content);
+        let chain = |first| successors(first, |flight: &&Flight<A>| flight.next.as_deref());
+        let all = || self.chains.iter().flat_map(|first| chain(first.as_deref()));
+        assert_eq!(all().count(), self.len, "it knows how many there are");
+        assert_eq!(all().map(Flight::memory).sum::<usize>(), self.content);
+        assert!(all().all(|flight| self.find(flight.hash, &flight.key, flight.id).is_some()));
     }
+}
+
+/// One after the other, for a chain of boxes drops itself by recursion.
+impl<A: Memory> Drop for Flights<A> {
+    fn drop(&mut self) {
+        self.chains.iter_mut().for_each(|chain| while unlink(chain, |_| true).is_some() {});
+    }
+}
+
+/// Takes the first flight that `is_it` out of its chain.
+fn unlink<A: Memory>(
+    mut chain: &mut Chain<A>,
+    is_it: impl Fn(&Flight<A>) -> bool,
+) -> Option<Box<Flight<A>, A>> {
+    while !is_it(chain.as_deref()?) {
+        chain = &mut chain.as_deref_mut()?.next;
+    }
+    let mut flight = chain.take()?;
+    *chain = flight.next.take();
+    Some(flight)
 }

@@ -2,14 +2,9 @@
 //! program of their own. It drives a [`Group`] the way any frontend does; only that a waiter
 //! waits here, in a spin loop, for there is nothing else that a crate without threads could do.
 
-use core::{
-    hint,
-    sync::atomic::{AtomicUsize, Ordering},
-};
+use core::{hint, mem};
 
-use allocator_api2::alloc::Global;
-use foldhash::fast::FixedState;
-use hashbrown::HashMap;
+use allocator_api2::{alloc::Global, vec::Vec};
 use lock_api::{RawRwLock, RwLock};
 
 use crate::{
@@ -18,6 +13,7 @@ use crate::{
     flight::{Asker, FlightId, Source, Waiter},
     group::{Group, Load, SpinLock},
     landing::Landed,
+    room,
     shard::Got,
     time::Instant,
 };
@@ -37,25 +33,28 @@ impl<A: Memory, F: Fn(&[u8]) -> Result<Value<A>, LoadError>> Getter<A> for F {
     }
 }
 
-/// What landed for a waiter, once it has.
-type Answer<A> = Option<Result<Value<A>, Error>>;
+/// The place of a waiter, and what landed for it.
+enum Answer<A: Memory> {
+    /// Nobody's place.
+    Free,
+    Awaited,
+    Here(Result<Value<A>, Error>),
+}
 
 /// A group that loads what it lacks: see [`Group::with_getter`].
 pub struct Loader<G, R: RawRwLock = SpinLock, A: Memory = Global> {
     group: Group<R, A>,
     getter: G,
-    asked: AtomicUsize,
-    /// A place for each waiter, made before it waits: so a landing finds it there and needs no
-    /// memory.
-    answers: RwLock<R, HashMap<Waiter, Answer<A>, FixedState, A>>,
+    /// A place for each waiter, by its number, made before it waits: so a landing finds it there and
+    /// needs no memory. There are as many as threads that ever waited at once.
+    answers: RwLock<R, Vec<Answer<A>, A>>,
 }
 
 impl<R: RawRwLock, A: Memory> Group<R, A> {
     /// The group with a getter, to be asked synchronously.
     pub fn with_getter<G: Getter<A>>(self, getter: G) -> Loader<G, R, A> {
-        let allocator = self.allocator.clone();
-        let answers = HashMap::with_hasher_in(FixedState::default(), allocator);
-        Loader { group: self, getter, asked: AtomicUsize::new(0), answers: RwLock::new(answers) }
+        let answers = RwLock::new(Vec::new_in(self.allocator.clone()));
+        Loader { group: self, getter, answers }
     }
 }
 
@@ -74,9 +73,8 @@ impl<G: Getter<A>, R: RawRwLock, A: Memory> Loader<G, R, A> {
         if let Some(value) = self.group.hit(key, now) {
             return Ok(value);
         }
-        let waiter = Waiter(self.asked.fetch_add(1, Ordering::Relaxed) as u64);
-        let place = Place::new(self, waiter)?;
-        match self.group.get(key, Asker::Client, waiter, now, || Source::Origin)? {
+        let place = Place::new(self)?;
+        match self.group.get(key, Asker::Client, Waiter(place.at as u64), now, || Source::Origin)? {
             Got::Hit((value, _)) => Ok(value),
             Got::Wait => place.wait(),
             Got::Lead(flight, key, _) => {
@@ -99,20 +97,24 @@ const LOOK_EVERY: usize = 200;
 /// A waiter's place among the answers.
 struct Place<'a, G, R: RawRwLock, A: Memory> {
     loader: &'a Loader<G, R, A>,
-    waiter: Waiter,
+    at: usize,
 }
 
 impl<'a, G, R: RawRwLock, A: Memory> Place<'a, G, R, A> {
-    fn new(loader: &'a Loader<G, R, A>, waiter: Waiter) -> Result<Self, Error> {
+    fn new(loader: &'a Loader<G, R, A>) -> Result<Self, Error> {
         let mut answers = loader.answers.write();
-        answers.try_reserve(1).map_err(|_| Error::OutOfMemory)?;
-        answers.insert(waiter, None);
-        Ok(Self { loader, waiter })
+        let free = answers.iter().position(|answer| matches!(answer, Answer::Free));
+        let at = free.unwrap_or(answers.len());
+        match answers.get_mut(at) {
+            Some(place) => *place = Answer::Awaited,
+            None => room::push(&mut answers, Answer::Awaited)?,
+        }
+        Ok(Self { loader, at })
     }
 
     fn wait(&self) -> Result<Value<A>, Error> {
         loop {
-            if let Some(Some(answer)) = self.loader.answers.read().get(&self.waiter) {
+            if let Some(Answer::Here(answer)) = self.loader.answers.read().get(self.at) {
                 return answer.clone();
             }
             // Who looks all the time keeps the one out who brings the answer.
@@ -123,7 +125,12 @@ impl<'a, G, R: RawRwLock, A: Memory> Place<'a, G, R, A> {
 
 impl<G, R: RawRwLock, A: Memory> Drop for Place<'_, G, R, A> {
     fn drop(&mut self) {
-        self.loader.answers.write().remove(&self.waiter);
+        let mut answers = self.loader.answers.write();
+        // The flight that named this place has landed: so the next one may have it.
+        let left = answers.get_mut(self.at).map(|place| mem::replace(place, Answer::Free));
+        // What may be the last handle of a value is not dropped under the lock.
+        drop(answers);
+        drop(left);
     }
 }
 
@@ -151,9 +158,9 @@ impl<G, R: RawRwLock, A: Memory> Call<'_, G, R, A> {
         let Landed::Done(waiters, result) = landed else { return Err(Error::Failed) };
         let answer = result.map(|found| found.value).map_err(Error::from);
         let mut answers = loader.answers.write();
-        for waiter in waiters {
-            if let Some(place) = answers.get_mut(&waiter) {
-                *place = Some(answer.clone());
+        for Waiter(waiter) in waiters {
+            if let Some(place) = answers.get_mut(waiter as usize) {
+                *place = Answer::Here(answer.clone());
             }
         }
         answer

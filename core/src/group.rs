@@ -10,13 +10,14 @@ use core::{
 use allocator_api2::{alloc::Global, vec::Vec};
 use lock_api::{RawRwLock, RwLock};
 
+#[cfg(feature = "estimates")]
+use crate::estimate::{Estimate, Estimates};
 use crate::{
     budget::Budget,
     entry::{Memory, OutOfMemory, Value},
     error::Error,
-    estimate::{Estimate, Estimates},
     evicted::Evicted,
-    flight::{Ask, Asker, Flight, Flights, Source, Waiter},
+    flight::{Ask, Asker, Flights, Source, Waiter},
     policy::Chosen,
     room,
     seed::Seed,
@@ -55,6 +56,7 @@ pub struct Group<R: RawRwLock = SpinLock, A: Memory = Global> {
     pub(crate) turn: AtomicUsize,
     /// What the tables take up with a first entry, and without what that holds.
     pub(crate) least: usize,
+    #[cfg(feature = "estimates")]
     pub(crate) estimates: Option<Estimates<R, A>>,
     pub(crate) shards: Vec<Apart<RwLock<R, Shard<A>>>, A>,
 }
@@ -147,9 +149,9 @@ impl<R: RawRwLock, A: Memory> Group<R, A> {
             room::place(&mut shards, Apart(RwLock::new(Shard::new(store, flights))));
         }
         budget.charge(Self::own_memory(&own_name, &shards));
-        let estimates = settings.estimates.then(|| Estimates::new(settings.budget, &allocator));
-        let estimates = estimates.transpose()?;
-        budget.charge(estimates.as_ref().map_or(0, Estimates::memory));
+        #[cfg(feature = "estimates")]
+        let estimates =
+            settings.estimates.then(|| Estimates::new(&budget, &allocator)).transpose()?;
         let least = shards.first().ok_or(OutOfMemory)?.0.read().store.least();
         Ok(Self {
             name: own_name,
@@ -162,6 +164,7 @@ impl<R: RawRwLock, A: Memory> Group<R, A> {
             generation: AtomicU32::new(0),
             flights: AtomicUsize::new(0),
             turn: AtomicUsize::new(0),
+            #[cfg(feature = "estimates")]
             estimates,
             shards,
         })
@@ -214,6 +217,7 @@ impl<R: RawRwLock, A: Memory> Group<R, A> {
 
     /// What the hit ratio would be with other budgets, as a sample of the keys has it. `None`
     /// unless the [`Settings`] ask for it.
+    #[cfg(feature = "estimates")]
     #[must_use]
     pub fn estimates(&self) -> Option<[Estimate; 3]> {
         self.estimates.as_ref().map(Estimates::read)
@@ -231,7 +235,8 @@ impl<R: RawRwLock, A: Memory> Group<R, A> {
             return Err(Error::KeyTooLong { limit: self.longest_key() });
         }
         let hash = self.seed.hash(key);
-        let shard = self.shard(hash);
+        let shard = self.shard(hash).ok_or(Error::NoSuchGroup)?;
+        #[cfg(feature = "estimates")]
         self.estimates.iter().for_each(|estimates| estimates.asked(hash));
         if let Some(hit) = shard.read().peek(hash, key, &self.now(at)) {
             return Ok(Got::Hit(hit));
@@ -246,36 +251,37 @@ impl<R: RawRwLock, A: Memory> Group<R, A> {
         }
         out = Evicted::new(&self.budget);
         let ask = Ask { hash, key, asker, waiter, now: at, generation: now.generation };
-        let rules = (&self.seed, &self.settings.limits, &self.flights);
+        let rules = (&self.settings.limits, &self.flights);
         shard.join(&ask, &now, rules, source, &mut out)
     }
 
     /// A value that is cached; a miss begins nothing and counts as nothing.
     pub(crate) fn hit(&self, key: &[u8], at: Instant) -> Option<Value<A>> {
         let hash = self.seed.hash(key);
-        let (shard, now) = (self.shard(hash), self.now(at));
+        let (shard, now) = (self.shard(hash)?, self.now(at));
         let shared = shard.read().peek(hash, key, &now);
         let (value, _) = shared.or_else(|| shard.write().hit(hash, key, &now))?;
+        #[cfg(feature = "estimates")]
         self.estimates.iter().for_each(|estimates| estimates.asked(hash));
         Some(value)
     }
 
-    /// Takes out a load that has been in the air for too long. Where there is none, it looks after
-    /// a few entries of one shard.
-    pub(crate) fn take_overdue(&self, at: Instant) -> Option<Flight<A>> {
+    /// Takes out a load that has been in the air for too long, and says who waited for it. Where
+    /// there is none, it looks after a few entries of one shard.
+    pub(crate) fn take_overdue(&self, at: Instant) -> Option<Vec<Waiter, A>> {
         let deadline = self.settings.limits.load_deadline;
         for shard in &self.shards {
             let mut shard = shard.0.write();
-            if let Some(flight) = shard.flights.take_overdue(deadline, at, &self.flights) {
+            if let Some(waiters) = shard.flights.take_overdue(deadline, at, &self.flights) {
                 shard.stats.load_errors += 1;
-                return Some(flight);
+                return Some(waiters);
             }
         }
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
         let shard = self.shards.get(turn % self.shards.len().max(1))?;
         let mut out = Evicted::new(&self.budget);
         let mut shard = shard.0.write();
-        shard.settle_hits();
+        shard.settle();
         shard.store.sweep(TICK_SWEEP, &self.now(at), &mut out);
         None
     }
@@ -298,9 +304,9 @@ impl<R: RawRwLock, A: Memory> Group<R, A> {
         (((hash & 0xffff) * self.shards.len() as u64) >> 16) as usize
     }
 
-    pub(crate) fn shard(&self, hash: u64) -> &RwLock<R, Shard<A>> {
-        // There is at least one shard, and no number of a shard lies beyond the last.
-        &self.shards[self.shard_of(hash)].0
+    /// There is one for each hash; the `Option` spares a check that would panic.
+    pub(crate) fn shard(&self, hash: u64) -> Option<&RwLock<R, Shard<A>>> {
+        self.shards.get(self.shard_of(hash)).map(|shard| &shard.0)
     }
 
     /// Bytes that the group takes up beside its shards' stores.
@@ -320,7 +326,8 @@ impl<R: RawRwLock, A: Memory> Group<R, A> {
             (used, lent) = (used + store.0, lent + store.1);
             flights += shard.flights.len();
         }
-        used += self.estimates.as_ref().map_or(0, Estimates::memory);
+        #[cfg(feature = "estimates")]
+        (used += self.estimates.as_ref().map_or(0, Estimates::memory));
         assert_eq!((used, lent), (self.budget.used(), self.budget.lent()));
         assert_eq!(flights, self.flights.load(Ordering::Relaxed));
         assert!(used <= self.budget.limit().max(self.least), "{used} bytes used");

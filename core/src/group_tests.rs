@@ -152,7 +152,7 @@ fn hits_of_s3_fifo_are_shared_and_counted() {
     let group = group(Settings { eviction: Eviction::S3Fifo, ..Settings::default() });
     assert_eq!(group.insert(b"Tom", b"630", None, NOW), Ok(()));
     // Who only reads does not keep others from reading.
-    let reader = group.shard(group.seed.hash(b"Tom")).read();
+    let reader = group.shard(group.seed.hash(b"Tom")).expect("its shard").read();
     thread::scope(|scope| {
         scope.spawn(|| assert!(matches!(group.ask(b"Tom"), Ok(Got::Hit(_)))));
     });

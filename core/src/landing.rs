@@ -7,11 +7,12 @@
 use core::time::Duration;
 
 use allocator_api2::vec::Vec;
-use lock_api::RawRwLock;
+use lock_api::{RawRwLock, RwLock};
 
+#[cfg(feature = "digests")]
+use crate::digest;
 use crate::{
     admit::{Place, admit},
-    digest,
     entry::{Extras, Memory, Parts, Value},
     error::{LoadError, Refusal},
     evicted::Evicted,
@@ -20,7 +21,6 @@ use crate::{
     policy::meter,
     shard::Shard,
     store::Lack,
-    table::Table,
     time::{Instant, ticks, whole_ticks},
 };
 
@@ -44,27 +44,30 @@ impl<R: RawRwLock, A: Memory> Group<R, A> {
         at: Instant,
     ) -> Landed<A> {
         let hash = self.seed.hash(key);
+        let none = || Vec::new_in(self.allocator.clone());
+        let Some(shard) = self.shard(hash) else {
+            return Landed::Done(none(), Err(LoadError::Failed));
+        };
         if let (Source::Peer(_), Err(LoadError::PeerDown)) = (source, &result)
-            && self.shard(hash).write().redirect(hash, key, id)
+            && shard.write().redirect(hash, key, id)
         {
             return Landed::Redirected;
         }
         if let (Source::Origin, Ok(load)) = (source, &result) {
-            let mut placing = Placing::new(self, hash, key, Some(id), at);
+            let mut placing = Placing::new(self, shard, (hash, key), Some(id), at);
             placing.store(&load.value, load.age, load.lifetime);
             if let Some((waiters, value)) = placing.stored {
                 return Landed::Done(waiters, Ok(self.found(value, load)));
             }
         }
-        let mut shard = self.shard(hash).write();
-        let flight = shard.flights.take(hash, key, id, &self.flights);
+        let mut shard = shard.write();
+        let waiters = shard.flights.take(hash, key, id, &self.flights);
         // A load that was given up has been counted, and whoever waited has been answered.
-        if let (Some(_), Err(error)) = (&flight, &result) {
+        if let (Some(_), Err(error)) = (&waiters, &result) {
             shard.count(*error);
         }
         drop(shard);
-        let none = || Vec::new_in(self.allocator.clone());
-        let waiters = flight.map_or_else(none, |flight| flight.waiters);
+        let waiters = waiters.unwrap_or_else(none);
         Landed::Done(waiters, result.map(|load| self.found(load.value.clone(), &load)))
     }
 
@@ -87,7 +90,9 @@ impl<R: RawRwLock, A: Memory> Group<R, A> {
         at: Instant,
     ) -> Result<(), Refusal> {
         self.remove(key, at);
-        let mut placing = Placing::new(self, self.seed.hash(key), key, None, at);
+        let hash = self.seed.hash(key);
+        let shard = self.shard(hash).ok_or(Refusal::TooLarge)?;
+        let mut placing = Placing::new(self, shard, (hash, key), None, at);
         match placing.store(value, Duration::ZERO, lifetime) {
             Some(refusal) => Err(refusal),
             None => Ok(()),
@@ -98,8 +103,9 @@ impl<R: RawRwLock, A: Memory> Group<R, A> {
     /// Says whether there was a value.
     pub fn remove(&self, key: &[u8], at: Instant) -> bool {
         let hash = self.seed.hash(key);
+        let Some(shard) = self.shard(hash) else { return false };
         let mut out = Evicted::new(&self.budget);
-        let mut shard = self.shard(hash).write();
+        let mut shard = shard.write();
         shard.flights.outdate(hash, key);
         shard.store.remove(hash, key, &self.now(at), &mut out)
     }
@@ -120,6 +126,7 @@ impl<R: RawRwLock, A: Memory> Group<R, A> {
 /// A value on its way into its group.
 struct Placing<'a, R: RawRwLock, A: Memory> {
     group: &'a Group<R, A>,
+    shard: &'a RwLock<R, Shard<A>>,
     hash: u64,
     key: &'a [u8],
     at: Instant,
@@ -134,12 +141,12 @@ struct Placing<'a, R: RawRwLock, A: Memory> {
 impl<'a, R: RawRwLock, A: Memory> Placing<'a, R, A> {
     const fn new(
         group: &'a Group<R, A>,
-        hash: u64,
-        key: &'a [u8],
+        shard: &'a RwLock<R, Shard<A>>,
+        (hash, key): (u64, &'a [u8]),
         flight: Option<FlightId>,
         at: Instant,
     ) -> Self {
-        Self { group, hash, key, at, flight, turn: 0, stored: None }
+        Self { group, shard, hash, key, at, flight, turn: 0, stored: None }
     }
 
     /// Stores the value, or says why not. `None` too where nobody wants it any more.
@@ -150,7 +157,7 @@ impl<'a, R: RawRwLock, A: Memory> Placing<'a, R, A> {
         lifetime: Option<Duration>,
     ) -> Option<Refusal> {
         let Group { settings, budget, allocator, .. } = self.group;
-        if !self.is_current(&*self.group.shard(self.hash).read()) {
+        if !self.is_current(&self.shard.read()) {
             return None;
         }
         let ages = settings.lifetime.is_some() || lifetime.is_some();
@@ -158,7 +165,10 @@ impl<'a, R: RawRwLock, A: Memory> Placing<'a, R, A> {
         let extras = Extras {
             born: ages.then(|| now.tick.wrapping_sub(whole_ticks(age))),
             lifetime: lifetime.map(ticks),
+            #[cfg(feature = "digests")]
             digest: settings.digests.then(|| digest::of(value)),
+            #[cfg(not(feature = "digests"))]
+            digest: None,
         };
         let parts = Parts { key: self.key, value, extras, meter: meter(now.generation) };
         let fits = parts.memory::<A>().saturating_add(self.group.least) <= budget.limit()
@@ -168,7 +178,7 @@ impl<'a, R: RawRwLock, A: Memory> Placing<'a, R, A> {
             false => Err(Refusal::TooLarge),
         };
         let refusal = stored.err()?;
-        let mut shard = self.group.shard(self.hash).write();
+        let mut shard = self.shard.write();
         let is_current = self.is_current(&shard);
         is_current.then(|| shard.refuse(refusal));
         is_current.then_some(refusal)
@@ -188,17 +198,18 @@ impl<R: RawRwLock, A: Memory> Place<A> for Placing<'_, R, A> {
         let group = self.group;
         // Dropped after the lock: what makes place is given back outside of it.
         let mut out = Evicted::new(&group.budget);
-        let mut shard = group.shard(self.hash).write();
+        let mut shard = self.shard.write();
         if !self.is_current(&shard) {
             return Err((entry, Lack::Outdated));
         }
+        shard.settle();
         // Another load of the key may have been faster: a peer's does not wait for a client's.
         shard.store.remove(self.hash, self.key, &group.now(self.at), &mut out);
         let value = entry.clone();
         shard.store.insert(self.hash, entry, &group.budget)?;
-        let bytes = value.memory() + Table::<A>::ENTRY_BYTES;
-        group.estimates.iter().for_each(|estimates| estimates.stored(self.hash, bytes));
-        let flight = match self.flight {
+        #[cfg(feature = "estimates")]
+        group.estimates.iter().for_each(|estimates| estimates.stored(self.hash, &value));
+        let waiters = match self.flight {
             Some(id) => shard.flights.take(self.hash, self.key, id, &group.flights),
             None => {
                 shard.flights.outdate(self.hash, self.key);
@@ -206,7 +217,7 @@ impl<R: RawRwLock, A: Memory> Place<A> for Placing<'_, R, A> {
             }
         };
         let none = || Vec::new_in(group.allocator.clone());
-        self.stored = Some((flight.map_or_else(none, |flight| flight.waiters), value));
+        self.stored = Some((waiters.unwrap_or_else(none), value));
         Ok(())
     }
 

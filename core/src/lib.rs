@@ -39,6 +39,19 @@
 //! assert_eq!(done.waiters, [Waiter(1), Waiter(2)]);
 //! # Ok::<(), Box<dyn core::error::Error>>(())
 //! ```
+//!
+//! # Features
+//!
+//! All are on by default; firmware turns them off (`default-features = false`) for some kilobytes less
+//! flash. What belongs to a feature that is off is not there, the settings for it included.
+//!
+//! | feature | brings |
+//! | --- | --- |
+//! | `digests` | [`Value::digest`] and [`Settings::digests`]: validators that are the same on all nodes |
+//! | `estimates` | [`Group::estimates`] and [`Settings::estimates`]: what other budgets would bring |
+//! | `ring` | [`Ring`] and [`Node::join`]: nodes that load keys from each other |
+//!
+//! `check` adds methods that recount everything, for tests and fuzzers.
 #![no_std]
 #![deny(unsafe_code)]
 
@@ -62,9 +75,12 @@ mod store;
 
 mod evicted;
 
+#[cfg(feature = "estimates")]
 mod estimate;
-mod flight;
+#[cfg(feature = "ring")]
 mod ring;
+
+mod flight;
 
 mod settings;
 
@@ -76,6 +92,7 @@ mod table;
 mod segment;
 
 mod budget;
+#[cfg(feature = "digests")]
 mod digest;
 mod seed;
 mod time;
@@ -91,18 +108,21 @@ mod entry;
 mod region;
 mod stats;
 mod sync;
+mod width;
 
 pub use cache::Cache;
 pub use entry::{Memory, OutOfMemory, Value};
 pub use error::{Error, LoadError, Refusal};
+#[cfg(feature = "estimates")]
 pub use estimate::Estimate;
-pub use flight::{Asker, Source, Waiter};
+pub use flight::{Asker, PeerId, Source, Waiter};
 pub use getter::{Getter, Loader};
 pub use group::{Found, Group, Load, SpinLock};
 pub use node::{AddError, Done, Fetch, Get, GroupId, Landing, Node};
 pub use policy::{Eviction, Lru, Policy, S3Fifo};
 pub use region::{Anchor, Anchored, Region};
-pub use ring::{PeerId, Ring, RingError};
+#[cfg(feature = "ring")]
+pub use ring::{Ring, RingError};
 pub use route::{DEFAULT_BASE, Route, RouteError, encode};
 pub use seed::Seed;
 pub use settings::{Limits, Settings};

@@ -13,12 +13,13 @@ use crate::{
     flight::{Asker, FlightId, Source, Waiter},
     group::{Found, Group, Load, SpinLock},
     landing::Landed,
-    ring::{PeerId, Ring},
     room,
     shard::Got,
     stats::Stats,
     time::Instant,
 };
+#[cfg(feature = "ring")]
+use crate::{flight::PeerId, ring::Ring};
 
 /// A group of a node: its place in the order of [`Node::add`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -136,6 +137,7 @@ impl core::error::Error for AddError {}
 /// between threads.
 pub struct Node<R: RawRwLock = SpinLock, A: Memory = Global> {
     groups: Vec<Group<R, A>, A>,
+    #[cfg(feature = "ring")]
     ring: Option<(Ring, PeerId)>,
 }
 
@@ -157,7 +159,11 @@ impl<R: RawRwLock, A: Memory> Node<R, A> {
     /// A node with no groups that stands alone, for groups of these locks and this memory.
     #[must_use]
     pub const fn new_in(allocator: A) -> Self {
-        Self { groups: Vec::new_in(allocator), ring: None }
+        Self {
+            groups: Vec::new_in(allocator),
+            #[cfg(feature = "ring")]
+            ring: None,
+        }
     }
 
     /// Adds a group, and says under which number the node knows it.
@@ -174,6 +180,7 @@ impl<R: RawRwLock, A: Memory> Node<R, A> {
     }
 
     /// Puts the node into a ring, of which it is the node `own`.
+    #[cfg(feature = "ring")]
     pub fn join(&mut self, ring: Ring, own: PeerId) {
         self.ring = Some((ring, own));
     }
@@ -211,7 +218,10 @@ impl<R: RawRwLock, A: Memory> Node<R, A> {
         now: Instant,
     ) -> Result<Get<A>, Error> {
         let engine = self.engine(group).ok_or(Error::NoSuchGroup)?;
+        #[cfg(feature = "ring")]
         let source = || self.source(key, asker);
+        #[cfg(not(feature = "ring"))]
+        let source = || Source::Origin;
         Ok(match engine.get(key, asker, waiter, now, source)? {
             Got::Hit((value, age)) => Get::Hit(Found::aged(value, age)),
             Got::Wait => Get::Wait,
@@ -246,8 +256,8 @@ impl<R: RawRwLock, A: Memory> Node<R, A> {
     #[must_use = "whoever waits for this load is to be told"]
     pub fn overdue(&self, now: Instant) -> Option<Done<A>> {
         let mut groups = (0..).map(GroupId).zip(&self.groups);
-        let (group, flight) = groups.find_map(|(id, it)| Some((id, it.take_overdue(now)?)))?;
-        Some(Done { group, result: Err(Error::TimedOut), waiters: flight.waiters })
+        let (group, waiters) = groups.find_map(|(id, it)| Some((id, it.take_overdue(now)?)))?;
+        Some(Done { group, result: Err(Error::TimedOut), waiters })
     }
 
     /// Forgets the cached value of a key on this node; a load in the air will not bring it back.
@@ -263,6 +273,7 @@ impl<R: RawRwLock, A: Memory> Node<R, A> {
 
     /// A key is loaded by its owner, save that a peer is never sent on: what it asks this node
     /// for, this node loads.
+    #[cfg(feature = "ring")]
     fn source(&self, key: &[u8], asker: Asker) -> Source {
         match (&self.ring, asker) {
             (Some((ring, own)), Asker::Client) => match ring.owner(key) {

@@ -239,3 +239,17 @@ fn groups_are_told_apart_and_named_once() {
     assert_eq!((node.group(b"scores"), node.group(b"other")), (Some(scores), Some(other)));
     assert_eq!(node.group(b"nobody"), None);
 }
+
+/// All of them in one chain, which takes no deep stack to drop.
+#[test]
+fn many_loads_of_one_key_are_dropped_at_once() {
+    let limits = Limits { flights: 200_000, ..Limits::default() };
+    let (node, id) = alone(group(Settings { limits, ..settings() }));
+    for waiter in 0..3_000 {
+        let _lost = fetch(get(&node, b"Tom", waiter));
+        node.remove(id, b"Tom", NOW);
+    }
+    assert_eq!(node.stats().map(|(_, stats)| stats.flights).sum::<u64>(), 3_000);
+    let thread = std::thread::Builder::new().stack_size(64 << 10);
+    thread.spawn(|| drop(node)).expect("a thread").join().expect("it fits the stack");
+}

@@ -7,14 +7,10 @@ use core::fmt;
 use allocator_api2::{alloc::Global, vec::Vec};
 use twox_hash::XxHash3_64;
 
-use crate::{entry::OutOfMemory, room};
+use crate::{entry::OutOfMemory, flight::PeerId, room};
 
 /// Points of each node. The share of a node then strays some 8 % (1/sqrt of it) from the mean.
 const POINTS: u32 = 160;
-
-/// A node of the ring: its place in the list that the ring was made from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct PeerId(pub u16);
 
 /// Why no ring can be made of a list of nodes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

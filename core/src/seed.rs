@@ -1,32 +1,32 @@
 //! The seeded hash under which tables keep a key.
 
-use core::{fmt, hash::Hasher};
+#[cfg(any(test, not(any(target_pointer_width = "64", target_family = "wasm"))))]
+mod narrow;
+#[cfg(any(target_pointer_width = "64", target_family = "wasm"))]
+mod wide;
 
-use foldhash::{SharedSeed, fast::FoldHasher};
+use core::fmt;
+
+#[cfg(not(any(target_pointer_width = "64", target_family = "wasm")))]
+use narrow::Key;
+#[cfg(any(target_pointer_width = "64", target_family = "wasm"))]
+use wide::Key;
 
 /// The seed of every table of a group. Who does not know it cannot choose keys that collide, so
 /// the frontend draws it from the system's random source at each start.
 #[derive(Clone)]
-pub struct Seed {
-    per_hasher: u64,
-    shared: SharedSeed,
-}
+pub struct Seed(Key);
 
 impl Seed {
     /// A seed from one random number.
     #[must_use]
     pub const fn new(random: u64) -> Self {
-        Self {
-            // The two seeds must differ; foldhash mixes the second one itself.
-            per_hasher: random ^ 0x9e37_79b9_7f4a_7c15,
-            shared: SharedSeed::from_u64(random),
-        }
+        Self(Key::new(random))
     }
 
+    /// All 64 bits count: tables take a tag, a place and a segment from different ones.
     pub(crate) fn hash(&self, key: &[u8]) -> u64 {
-        let mut hasher = FoldHasher::with_seed(self.per_hasher, &self.shared);
-        hasher.write(key);
-        hasher.finish()
+        self.0.hash(key)
     }
 }
 

@@ -11,7 +11,10 @@ use core::mem::size_of;
 
 use allocator_api2::vec::Vec;
 
-use crate::entry::{Memory, Value};
+use crate::{
+    entry::{Memory, Value},
+    width::IS_NARROW,
+};
 
 /// Slots of a chunk. A number has one value more for them, so that [`NONE`] is never a slot.
 pub(crate) const SLOTS: usize = 7;
@@ -19,7 +22,7 @@ pub(crate) const SLOT_BITS: u32 = 3;
 const SLOT_MASK: usize = (1 << SLOT_BITS) - 1;
 /// Links of a chunk. Where a cache line has room for one that no slot uses, it is there, so that no
 /// number has to be checked.
-const LINKS: usize = if cfg!(target_pointer_width = "64") { SLOTS + 1 } else { SLOTS };
+const LINKS: usize = if IS_NARROW { SLOTS } else { SLOTS + 1 };
 /// A segment grows when it has more entries than this for each chunk.
 pub(crate) const LOAD: usize = 6;
 
@@ -71,6 +74,13 @@ impl<A: Memory> Chunk<A> {
     /// (Mycroft's test for a zero byte; one above a right one may pass it wrongly).
     #[inline]
     fn find(&self, tag: u8, is_it: impl Fn(&Value<A>) -> bool) -> Option<(usize, &Value<A>)> {
+        if IS_NARROW {
+            let mut slots = self.tags.iter().zip(&self.entries).enumerate();
+            return slots.find_map(|(at, (byte, entry))| {
+                let entry = entry.as_ref().filter(|entry| *byte == tag && is_it(entry))?;
+                Some((at, entry))
+            });
+        }
         const ONES: u64 = 0x0101_0101_0101_0101;
         let differ = u64::from_le_bytes(self.tags) ^ (ONES * u64::from(tag));
         let mut equal = differ.wrapping_sub(ONES) & !differ & (ONES << 7 & u64::MAX >> 8);
@@ -176,7 +186,7 @@ impl<A: Memory> Segment<A> {
 
     pub(crate) fn is_hidden(&self, place: usize) -> bool {
         let chunk = self.chunks.get(place >> SLOT_BITS);
-        chunk.is_some_and(|chunk| chunk.tags.get(place & SLOT_MASK) == Some(&HIDDEN))
+        chunk.is_some_and(|chunk| chunk.tags.get(place & SLOT_MASK).copied() == Some(HIDDEN))
     }
 
     fn tag_mut(&mut self, place: usize) -> Option<&mut u8> {

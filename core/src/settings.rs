@@ -33,9 +33,11 @@ pub struct Settings {
     /// it is 1 unless set, and should be a few times the number of threads where several ask.
     pub shards: u16,
     /// Whether an entry keeps its [`digest`](crate::Value::digest), eight bytes more.
+    #[cfg(feature = "digests")]
     pub digests: bool,
     /// Whether the group estimates what other budgets would bring: see
     /// [`Group::estimates`](crate::Group::estimates).
+    #[cfg(feature = "estimates")]
     pub estimates: bool,
     /// The limits.
     pub limits: Limits,
@@ -49,7 +51,9 @@ impl Default for Settings {
             lifetime: None,
             jitter: 0,
             shards: 1,
+            #[cfg(feature = "digests")]
             digests: false,
+            #[cfg(feature = "estimates")]
             estimates: false,
             limits: Limits::default(),
         }

@@ -1,7 +1,10 @@
 //! `Shard`: what one lock guards. The entries and the flights of the same keys stand together, so
 //! that a hit, a miss, a landing and a removal of a key cannot overtake each other.
 
-use core::sync::atomic::{AtomicUsize, Ordering};
+use core::{
+    mem,
+    sync::atomic::{AtomicUsize, Ordering},
+};
 
 use crate::{
     entry::{Memory, Value},
@@ -9,7 +12,6 @@ use crate::{
     evicted::Evicted,
     flight::{Ask, FlightId, Flights, Join, Source},
     policy::Chosen,
-    seed::Seed,
     settings::Limits,
     stats::Stats,
     store::{Hit, SWEEP, Store},
@@ -57,16 +59,16 @@ impl<A: Memory> Shard<A> {
         &mut self,
         ask: &Ask<'_>,
         now: &Now,
-        (seed, limits, in_air): (&Seed, &Limits, &AtomicUsize),
+        (limits, in_air): (&Limits, &AtomicUsize),
         source: impl FnOnce() -> Source,
         out: &mut Evicted<'_, A>,
     ) -> Result<Got<A>, Error> {
-        self.settle_hits();
+        self.settle();
         self.stats.gets += 1;
         self.store.expire(ask.hash, ask.key, now, out);
         self.store.sweep(SWEEP, now, out);
         let source = source();
-        match self.flights.join(ask, source, seed, limits, in_air)? {
+        match self.flights.join(ask, source, limits, in_air)? {
             Join::Lead(id, key) => {
                 match source {
                     Source::Origin => self.stats.origin_loads += 1,
@@ -114,14 +116,14 @@ impl<A: Memory> Shard<A> {
 
     /// Adds what this shard has counted.
     pub(crate) fn add_to(&self, sum: &mut Stats) {
-        let departed = self.store.departed();
+        let departed = self.store.departed;
         let shared = self.shared_hits.load(Ordering::Relaxed) as u64;
         *sum += Stats {
             gets: self.stats.gets + shared,
             hits: self.stats.hits + shared,
-            evictions: departed.evicted,
-            evictions_unused: departed.evicted_unused,
-            expirations: departed.expired,
+            evictions: self.stats.evictions + departed.evicted as u64,
+            evictions_unused: self.stats.evictions_unused + departed.evicted_unused as u64,
+            expirations: self.stats.expirations + departed.expired as u64,
             entries: self.store.len() as u64,
             flights: self.flights.len() as u64,
             flight_bytes: self.flights.memory() as u64,
@@ -129,10 +131,14 @@ impl<A: Memory> Shard<A> {
         };
     }
 
-    /// Moves the shared hits to the other counters, before theirs wraps where it has 32 bits.
-    pub(crate) fn settle_hits(&mut self) {
-        let shared = core::mem::take(self.shared_hits.get_mut()) as u64;
+    /// Moves what is counted in a `usize` to the other counters, before it wraps where that has 32 bits.
+    pub(crate) fn settle(&mut self) {
+        let shared = mem::take(self.shared_hits.get_mut()) as u64;
         self.stats.gets += shared;
         self.stats.hits += shared;
+        let departed = mem::take(&mut self.store.departed);
+        self.stats.evictions += departed.evicted as u64;
+        self.stats.evictions_unused += departed.evicted_unused as u64;
+        self.stats.expirations += departed.expired as u64;
     }
 }

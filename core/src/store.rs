@@ -43,20 +43,32 @@ impl From<OutOfMemory> for Lack {
     }
 }
 
-/// What has left the store, and why.
+/// What has left the store, and why, since the counts were last taken. Where nobody takes them they
+/// come round.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Departed {
-    pub(crate) evicted: u64,
-    pub(crate) evicted_unused: u64,
-    pub(crate) expired: u64,
+    pub(crate) evicted: usize,
+    pub(crate) evicted_unused: usize,
+    pub(crate) expired: usize,
+}
+
+impl Departed {
+    fn evict(&mut self, is_unused: bool) {
+        self.evicted = self.evicted.wrapping_add(1);
+        self.evicted_unused = self.evicted_unused.wrapping_add(is_unused.into());
+    }
+
+    fn expire(&mut self) {
+        self.expired = self.expired.wrapping_add(1);
+    }
 }
 
 pub(crate) struct Store<P, A: Memory> {
     table: Table<A>,
     policy: P,
+    pub(crate) departed: Departed,
     lent: List,
     seed: Seed,
-    departed: Departed,
     /// Whether any entry can expire.
     is_timed: bool,
     /// Where the next sweep goes on.
@@ -104,10 +116,6 @@ impl<P: Policy<A>, A: Memory> Store<P, A> {
         self.table.len() - self.lent.len()
     }
 
-    pub(crate) const fn departed(&self) -> Departed {
-        self.departed
-    }
-
     #[inline]
     fn find(&self, hash: u64, key: &[u8]) -> Option<(u32, &Value<A>)> {
         self.table.find(hash, |entry| entry.has_key(key))
@@ -145,7 +153,7 @@ impl<P: Policy<A>, A: Memory> Store<P, A> {
         self.catch_up(now.generation, out);
         let stale = self.find(hash, key).filter(|(_, entry)| now.age(entry, hash).is_err());
         if let Some((slot, _)) = stale {
-            self.departed.expired += 1;
+            self.departed.expire();
             self.policy.remove(&mut self.table, slot);
             self.take(slot, out);
         }
@@ -177,9 +185,8 @@ impl<P: Policy<A>, A: Memory> Store<P, A> {
             let Some(slot) = self.policy.evict(&mut self.table, &self.seed) else {
                 break;
             };
-            let unused = self.table.entry(slot).is_some_and(|entry| entry.uses() == 0);
-            self.departed.evicted += 1;
-            self.departed.evicted_unused += u64::from(unused);
+            let is_unused = self.table.entry(slot).is_some_and(|entry| entry.uses() == 0);
+            self.departed.evict(is_unused);
             self.take(slot, out);
         }
         self.len() < before || !out.is_empty()
@@ -199,7 +206,7 @@ impl<P: Policy<A>, A: Memory> Store<P, A> {
         if let Err(lack) = self.grow(hash, budget) {
             return Err((entry, lack));
         }
-        self.is_timed |= entry.extras().born.is_some();
+        self.is_timed |= entry.is_timed();
         let slot = self.table.insert(hash, entry).map_err(|entry| (entry, Lack::Memory))?;
         self.policy.admit(&mut self.table, slot, hash);
         Ok(())
@@ -276,7 +283,7 @@ impl<P: Policy<A>, A: Memory> Store<P, A> {
                 continue;
             };
             if now.age(entry, self.seed.hash(entry.key())).is_err() {
-                self.departed.expired += 1;
+                self.departed.expire();
                 self.policy.remove(&mut self.table, slot);
                 self.take(slot, out);
             }
@@ -322,7 +329,7 @@ impl<P: Policy<A>, A: Memory> Store<P, A> {
             return;
         }
         while let Some(slot) = self.policy.evict(&mut self.table, &self.seed) {
-            self.departed.expired += 1;
+            self.departed.expire();
             self.take(slot, out);
         }
         self.oldest = [generation; 2];

@@ -38,6 +38,7 @@ impl<A: Memory> Table<A> {
     }
 
     /// What an entry costs in a table, on average: of seven slots five or six are used.
+    #[cfg(feature = "estimates")]
     pub(crate) const ENTRY_BYTES: usize = size_of::<Chunk<A>>() * 2 / 11;
 
     /// Entries there are, those included that are lent.

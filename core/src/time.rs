@@ -2,7 +2,10 @@
 
 use core::time::Duration;
 
-use crate::entry::{Memory, Value};
+use crate::{
+    entry::{Memory, Value},
+    width::IS_NARROW,
+};
 
 /// A point on the caller's monotonic clock, in whole milliseconds since any start that stays put
 /// while the cache lives. The wall clock will not do: it jumps, and lifetimes would jump with it.
@@ -39,28 +42,47 @@ impl Instant {
 }
 
 fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+    duration.as_secs().saturating_mul(1_000).saturating_add(duration.subsec_millis().into())
 }
 
 /// The unit in which entries keep their age, in milliseconds: four bytes of them last for two years
 /// and eight months.
-const TICK_MILLIS: u64 = 20;
+const TICK_MILLIS: u32 = 20;
+const TICKS_A_SECOND: u32 = 1_000 / TICK_MILLIS;
 
 impl Instant {
     /// The tick in which this instant lies.
-    pub(crate) const fn tick(self) -> u32 {
-        (self.0 / TICK_MILLIS) as u32
+    pub(crate) fn tick(self) -> u32 {
+        match IS_NARROW {
+            true => long_division(self.0),
+            false => (self.0 / u64::from(TICK_MILLIS)) as u32,
+        }
     }
+}
+
+/// The same by 32 bits at a time: to divide 64 takes almost a kilobyte of code where no instruction
+/// does.
+const fn long_division(millis: u64) -> u32 {
+    // In each of the high half there are so many ticks, and so much is left over.
+    const TICKS: u32 = ((1 << 32) / TICK_MILLIS as u64) as u32;
+    const REST: u32 = ((1 << 32) % TICK_MILLIS as u64) as u32;
+    let (high, low) = ((millis >> 32) as u32, millis as u32);
+    let rest = high % TICK_MILLIS * REST + low % TICK_MILLIS;
+    let ticks = high.wrapping_mul(TICKS).wrapping_add(high / TICK_MILLIS * REST);
+    ticks.wrapping_add(low / TICK_MILLIS + rest / TICK_MILLIS)
 }
 
 /// So many ticks as a duration.
 pub(crate) const fn of_ticks(ticks: u32) -> Duration {
-    Duration::from_millis(ticks as u64 * TICK_MILLIS)
+    let (seconds, rest) = (ticks / TICKS_A_SECOND, ticks % TICKS_A_SECOND);
+    Duration::new(seconds as u64, rest * TICK_MILLIS * 1_000_000)
 }
 
 /// A duration in whole ticks, at most half of what the counter can tell apart.
 pub(crate) fn whole_ticks(duration: Duration) -> u32 {
-    u32::try_from(millis(duration) / TICK_MILLIS).unwrap_or(u32::MAX).min(u32::MAX / 2)
+    let seconds = u32::try_from(duration.as_secs()).unwrap_or(u32::MAX);
+    let rest = duration.subsec_millis() / TICK_MILLIS;
+    seconds.saturating_mul(TICKS_A_SECOND).saturating_add(rest).min(u32::MAX / 2)
 }
 
 /// The same for a lifetime: one that ends before it begins would keep nothing.
@@ -109,5 +131,29 @@ impl Now {
     fn shortened(&self, lifetime: u32, hash: u64) -> u32 {
         let share = (u64::from(self.jitter) * (hash & 0xff)) >> 8;
         lifetime - ((u64::from(lifetime) * share) >> 8) as u32
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_division_divides() {
+        let shifted = (0..64).map(|shift| u64::MAX >> shift);
+        for millis in shifted.flat_map(|millis| [millis, millis - millis % 20, millis / 3]) {
+            assert_eq!(long_division(millis), (millis / 20) as u32, "{millis}");
+        }
+    }
+
+    #[test]
+    fn ticks_are_durations_and_back() {
+        for ticks in [0, 1, 49, 50, 51, 2_999, u32::MAX / 2] {
+            let duration = of_ticks(ticks);
+            assert_eq!(duration, Duration::from_millis(u64::from(ticks) * 20));
+            assert_eq!(whole_ticks(duration), ticks);
+            assert_eq!(whole_ticks(duration + Duration::from_millis(19)), ticks);
+        }
+        assert_eq!(whole_ticks(Duration::MAX), u32::MAX / 2);
     }
 }

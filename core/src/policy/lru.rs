@@ -17,10 +17,11 @@ use crate::{
     list::List,
     seed::Seed,
     table::Table,
+    width::IS_NARROW,
 };
 
 /// Hits that are noted before the list is brought up to date.
-const NOTES: usize = 16;
+const NOTES: usize = if IS_NARROW { 4 } else { 16 };
 /// Hits after which the links of a noted slot have been fetched, so that they say what else to fetch.
 const LAG: usize = 2;
 
@@ -36,6 +37,9 @@ pub struct Lru {
 impl Lru {
     /// Fetches the links of a slot that is noted as number `at`, and the neighbours of an earlier one.
     fn prefetch<A: Memory>(&self, table: &Table<A>, slot: u32, at: usize) {
+        if IS_NARROW {
+            return;
+        }
         table.links(slot).into_iter().for_each(prefetch);
         let earlier = at.checked_sub(LAG).and_then(|earlier| self.notes.get(earlier));
         earlier.into_iter().for_each(|note| List::prefetch(table, note.load(Ordering::Relaxed)));
@@ -44,8 +48,7 @@ impl Lru {
 
 impl<A: Memory> Policy<A> for Lru {
     fn new(_: usize, _: A) -> Result<Self, OutOfMemory> {
-        let notes = [const { AtomicU32::new(0) }; NOTES];
-        Ok(Self { order: List::new(), notes, noted: AtomicUsize::new(0) })
+        Ok(Self { order: List::new(), notes: Default::default(), noted: AtomicUsize::new(0) })
     }
 
     fn note(&self, table: &Table<A>, slot: u32) -> bool {
