@@ -11,8 +11,8 @@ use gocache_core::{Instant, Status};
 use mio::{Interest, Token, event::Event, net::TcpStream};
 
 use super::{
-    Shared,
     event_loop::{EventLoop, PlaneKind},
+    shared::Shared,
     timers::{Owner, Timer},
 };
 use crate::{

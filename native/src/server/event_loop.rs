@@ -10,9 +10,9 @@ use mio::{Events, Poll, Token, net::TcpListener};
 use slab::Slab;
 
 use super::{
-    Shared,
     clients::Client,
     lanes::Stage,
+    shared::{Route, Shared},
     timers::{Owner, Timers},
     upstreams::Upstreams,
 };
@@ -227,13 +227,13 @@ impl EventLoop {
     /// Begins a load where the core wants it.
     fn dispatch<E: Engine>(&mut self, shared: &Shared<E>, fetch: Fetch) {
         match shared.route(&fetch, self.clock.now()) {
-            super::Route::Exchange(target) => self.begin_exchange(shared, fetch, target),
-            super::Route::Pool(pool) => {
+            Route::Exchange(target) => self.begin_exchange(shared, fetch, target),
+            Route::Pool(pool) => {
                 if let Err(fetch) = pool.submit(fetch) {
                     self.land(shared, fetch, Err(LoadError::Busy));
                 }
             }
-            super::Route::PeerDown => self.land(shared, fetch, Err(LoadError::PeerDown)),
+            Route::PeerDown => self.land(shared, fetch, Err(LoadError::PeerDown)),
         }
     }
 

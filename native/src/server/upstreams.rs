@@ -8,9 +8,9 @@ use mio::{Interest, Token, event::Event, net::TcpStream};
 use slab::Slab;
 
 use super::{
-    Shared, Upstream,
     event_loop::EventLoop,
     link::{Link, Moved, State, is_connected, move_bytes},
+    shared::{Shared, Upstream},
     timers::{Owner, Timer},
 };
 use crate::{
