@@ -24,9 +24,9 @@ fn the_demonstration_serves_a_database_that_anyone_can_open() {
     process.get("Jack").status(200).body("589");
     process.get("Sam").status(200).body("567");
     process.get("Ann").status(404).body("Ann not exist\n");
-    process.logs("key=Ann");
+    process.logs(r#""key":"Ann""#);
     let log = process.log();
-    let loads = log.lines().filter(|line| line.contains("load") && line.contains("key=Tom"));
+    let loads = log.lines().filter(|line| line.contains("load") && line.contains(r#""key":"Tom""#));
     assert_eq!(loads.count(), 1, "one load, and none for the second request:\n{log}");
     assert_eq!(process.metric("gocache_budget_bytes"), 2048.0);
 
@@ -143,6 +143,45 @@ fn sigterm_finishes_what_was_asked_and_ends_with_0() {
     client.answer().status(200).body("at last").has("Connection", "close");
     client.end();
     assert_eq!(process.wait().code(), Some(0));
+}
+
+#[test]
+fn sighup_takes_up_the_file_as_it_is_now() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let origin = Origin::start();
+    origin.set("Tom", Reply::value("630"));
+    let config = format!(
+        "[origins.api]\nkind = \"http\"\nurl = \"{}\"\n\
+         [groups.scores]\norigin = \"api\"\nbudget = \"1 MiB\"\n",
+        origin.url()
+    );
+    let process = Process::start(directory.path(), Some(&config));
+    let reload = |text: &str| {
+        fs::write(directory.path().join("gocache.toml"), text).expect("writable");
+        process.signal(Signal::HUP);
+    };
+    process.get("Tom").status(200).body("630");
+
+    reload(&config.replace("1 MiB", "much"));
+    process.logs("gocache.toml:6:10: a size is a number of bytes");
+    process.logs("nothing has changed");
+    assert_eq!(process.metric("gocache_budget_bytes"), f64::from(1 << 20));
+
+    reload(&format!("loops = 9\nlog = \"warn\"\n{}", config.replace("1 MiB", "2 MiB")));
+    process.logs("need a restart");
+    process.logs(r#""keys":"loops""#);
+    assert_eq!(process.metric("gocache_budget_bytes"), f64::from(2 << 20));
+    process.get("Tom").status(200).body("630");
+    assert_eq!(origin.loads_of("Tom"), 1, "it was cached all the time");
+    process.get("Ann").status(404);
+
+    reload(&config);
+    crate::harness::eventually("the old budget", || {
+        process.metric("gocache_budget_bytes") == f64::from(1 << 20)
+    });
+    process.get("Sam").status(404);
+    process.logs(r#""key":"Sam""#);
+    assert!(!process.log().contains(r#""key":"Ann""#), "the log was at warn");
 }
 
 #[test]

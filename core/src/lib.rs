@@ -92,6 +92,7 @@ mod region;
 mod stats;
 mod sync;
 
+pub use allocator_api2::alloc::Global;
 pub use cache::Cache;
 pub use entry::{Memory, OutOfMemory, Value};
 pub use error::{Error, LoadError, Refusal};

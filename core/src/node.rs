@@ -203,7 +203,7 @@ impl<R: RawRwLock, A: Memory, G: Borrow<Group<R, A>>> Node<R, A, G> {
     /// The number of the group of a name. Nodes have a handful of groups: a scan beats a table.
     #[must_use]
     pub fn group(&self, name: &[u8]) -> Option<GroupId> {
-        self.numbered().find_map(|(id, group)| (group.name() == name).then_some(id))
+        self.groups().find_map(|(id, group)| (group.name() == name).then_some(id))
     }
 
     /// The group of a number.
@@ -219,11 +219,7 @@ impl<R: RawRwLock, A: Memory, G: Borrow<Group<R, A>>> Node<R, A, G> {
     }
 
     /// All groups, in the order of their numbers.
-    pub fn groups(&self) -> impl Iterator<Item = &Group<R, A>> {
-        self.groups.iter().flatten().map(G::borrow)
-    }
-
-    fn numbered(&self) -> impl Iterator<Item = (GroupId, &Group<R, A>)> {
+    pub fn groups(&self) -> impl Iterator<Item = (GroupId, &Group<R, A>)> {
         let all = (0..).map(GroupId).zip(&self.groups);
         all.filter_map(|(id, group)| Some((id, group.as_ref()?.borrow())))
     }
@@ -278,7 +274,7 @@ impl<R: RawRwLock, A: Memory, G: Borrow<Group<R, A>>> Node<R, A, G> {
     #[must_use = "whoever waits for this load is to be told"]
     pub fn overdue(&self, now: Instant) -> Option<Done<A>> {
         let (group, flight) =
-            self.numbered().find_map(|(id, group)| Some((id, group.take_overdue(now)?)))?;
+            self.groups().find_map(|(id, group)| Some((id, group.take_overdue(now)?)))?;
         Some(Done { group, result: Err(Error::TimedOut), waiters: flight.waiters })
     }
 
@@ -290,7 +286,7 @@ impl<R: RawRwLock, A: Memory, G: Borrow<Group<R, A>>> Node<R, A, G> {
 
     /// Each group's name and counters.
     pub fn stats(&self) -> impl Iterator<Item = (&[u8], Stats)> {
-        self.groups().map(|group| (group.name(), group.stats()))
+        self.groups().map(|(_, group)| (group.name(), group.stats()))
     }
 
     /// A key is loaded by its owner, save that a peer is never sent on: what it asks this node

@@ -224,7 +224,7 @@ impl Answer {
                     Content::Whole => Status::Ok,
                 };
                 let len = found.value.len();
-                let content_type = turn.config.groups[usize::from(group.0)].content_type.as_bytes();
+                let content_type = turn.config.numbered(group).content_type.as_bytes();
                 out.write(|out| {
                     let head = AnswerHead::begin(out, status, date, persist);
                     let head = match &content {

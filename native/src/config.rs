@@ -5,6 +5,7 @@
 
 mod check;
 mod error;
+mod follow;
 mod raw;
 
 use std::{
@@ -13,15 +14,12 @@ use std::{
     time::Duration,
 };
 
-use gocache_core::{AddError, Eviction, PeerId, Ring, Seed, Settings};
+use gocache_core::{Eviction, GroupId, PeerId, Ring, Settings};
 
 pub use error::ConfigError;
 use error::Source;
 
-use crate::{
-    engine::{Group, Node},
-    http1::HeadLimits,
-};
+use crate::http1::HeadLimits;
 
 /// The demonstration: what is served when no file is named.
 pub const DEMONSTRATION: &str = include_str!("demonstration.toml");
@@ -46,6 +44,8 @@ pub struct Config {
     pub base: String,
     /// The groups, in the order of their names.
     pub groups: Vec<GroupConfig>,
+    /// All groups by their numbers: these, and in a server that runs those that were before.
+    numbered: Vec<GroupConfig>,
     /// The origins, in the order of their names.
     pub origins: Vec<OriginConfig>,
     /// The cluster, if the node stands in one.
@@ -57,10 +57,12 @@ pub struct Config {
 }
 
 /// A group.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct GroupConfig {
     /// Its name in the path.
     pub name: String,
+    /// The number by which the engine knows it.
+    pub id: GroupId,
     /// Bytes of memory that it may hold.
     pub budget: usize,
     /// Its origin: the place in [`Config::origins`].
@@ -76,7 +78,7 @@ pub struct GroupConfig {
 }
 
 /// An origin: where values come from.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct OriginConfig {
     /// Its name in the file and in the log.
     pub name: String,
@@ -85,7 +87,7 @@ pub struct OriginConfig {
 }
 
 /// The kinds of origins.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub enum OriginKind {
     /// An SQLite database in a file.
     Sqlite(SqliteConfig),
@@ -94,7 +96,7 @@ pub enum OriginKind {
 }
 
 /// An SQLite database as an origin.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SqliteConfig {
     /// The file.
     pub database: PathBuf,
@@ -166,7 +168,7 @@ pub struct Deadlines {
 }
 
 /// Settings from the command line or the environment, which override the file.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Overrides {
     /// Instead of `listen`.
     pub listen: Option<SocketAddr>,
@@ -226,25 +228,6 @@ impl Config {
                 load_deadline: self.deadlines.load,
             },
         }
-    }
-
-    /// The core that this configuration describes. Each start draws a new seed, so that nobody can
-    /// choose keys that collide.
-    ///
-    /// # Errors
-    /// If there is no memory for its tables.
-    pub fn node(&self, seed: u64) -> Result<Node, AddError> {
-        let mut node = Node::new_in(Default::default());
-        for config in &self.groups {
-            let settings = self.settings(config);
-            let group = Group::new_in(&config.name, settings, Seed::new(seed), Default::default());
-            node.add(group.map_err(|_| AddError::OutOfMemory)?)?;
-        }
-        if let Some(cluster) = &self.cluster {
-            let ring = cluster.ring.try_clone().map_err(|_| AddError::OutOfMemory)?;
-            node.join(ring, cluster.own);
-        }
-        Ok(node)
     }
 }
 

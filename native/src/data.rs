@@ -58,7 +58,7 @@ impl<E: Engine> Plane for DataPlane<'_, E> {
             let text = "a key has GET and HEAD only";
             return Reply::Now(Answer::line(Status::MethodNotAllowed, text));
         }
-        let Some(group) = self.engine.group(&route.group) else {
+        let Some(group) = turn.config.group(&route.group) else {
             let text = format!("no such group: {}", route.group.escape_ascii());
             return Reply::Now(Answer::line(Status::NotFound, text));
         };

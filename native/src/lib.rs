@@ -23,6 +23,8 @@ mod owed;
 mod phase;
 mod plane;
 pub mod program;
+mod reloads;
+mod repeats;
 mod server;
 mod upstream;
 

@@ -42,8 +42,8 @@ impl<E: Engine> Plane for OpsPlane<'_, E> {
 }
 
 fn metrics(engine: &impl Engine, turn: &Turn<'_>) -> Answer {
-    let names = turn.config.groups.iter().map(|group| group.name.clone());
-    let snapshot = Snapshot(names.zip(engine.stats()).collect());
+    let listed = |(id, stats)| Some((turn.config.listed(id)?.name.clone(), stats));
+    let snapshot = Snapshot(engine.stats().into_iter().filter_map(listed).collect());
     let mut registry = Registry::default();
     registry.register_collector(Box::new(snapshot));
     let mut body = String::new();

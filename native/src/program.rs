@@ -11,13 +11,14 @@ use std::{
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use signal_hook::{
-    consts::{SIGINT, SIGTERM},
+    consts::{SIGHUP, SIGINT, SIGTERM},
     flag,
     iterator::Signals,
 };
 
 use crate::{
     config::{Config, ConfigError, Overrides},
+    log::Log,
     server::{Server, StartError},
 };
 
@@ -59,28 +60,37 @@ impl Arguments {
     pub fn run(self, start: impl FnOnce(Config) -> Result<Server, Failure>) -> Result<(), Failure> {
         let Self { config: file, listen, ops_listen, data_dir } = self;
         let overrides = Overrides { listen, ops_listen, data_dir };
-        let mut config = match &file {
-            Some(file) => Config::from_file(file, overrides),
-            None => Config::demonstration(overrides),
-        }?;
-        let _log = crate::log::init(&config.log);
+        let read = || {
+            let mut config = match &file {
+                Some(file) => Config::from_file(file, overrides.clone()),
+                None => Config::demonstration(overrides.clone()),
+            }?;
+            config.limits.connections = connections(config.limits.connections);
+            Ok(config)
+        };
+        let config = read()?;
+        let log = Log::begin(&config.log);
         if file.is_none() {
             crate::origin::create_demonstration(&config).map_err(Failure::RunTime)?;
         }
         // Before the server starts: a signal that comes at once drains too.
         let mut signals = signals().map_err(|error| Failure::RunTime(error.to_string()))?;
-        config.limits.connections = connections(config.limits.connections);
         let groups: Vec<String> = config.groups.iter().map(|group| group.name.clone()).collect();
         let (base, loops) = (config.base.clone(), config.loops);
         let connections = config.limits.connections;
         let server = start(config)?;
-        let (addr, ops_addr) = (server.addr(), server.ops_addr());
-        tracing::info!(?groups, loops, connections, "serving http://{addr}{base}GROUP/KEY");
-        tracing::info!("operations: http://{ops_addr}/metrics, /healthz and /readyz");
+        let url = format!("http://{}{base}GROUP/KEY", server.addr());
+        let operations = format!("http://{}/", server.ops_addr());
+        tracing::info!(%url, %operations, ?groups, loops, connections, "ready");
         let handle = signals.handle();
         server.on_failure(move || handle.close());
-        if let Some(signal) = signals.forever().next() {
-            tracing::info!(signal, "draining; a second signal ends at once");
+        for signal in signals.forever() {
+            if signal == SIGHUP {
+                reload(&server, &log, read);
+            } else {
+                tracing::info!(signal, "draining; a second signal ends at once");
+                break;
+            }
         }
         let has_failed = server.has_failed();
         server.drain();
@@ -89,6 +99,24 @@ impl Arguments {
             true => Err(Failure::RunTime("an event loop failed; see the log".to_owned())),
             false => Ok(()),
         }
+    }
+}
+
+/// Reads the configuration again and goes on with it, or as before.
+fn reload(server: &Server, log: &Log, read: impl FnOnce() -> Result<Config, ConfigError>) {
+    let mut directives = None;
+    let read = || read().inspect(|config| directives = Some(config.log.clone()));
+    match server.reload(read) {
+        Ok(waiting) => {
+            log.set(&directives.unwrap_or_default());
+            if waiting.is_empty() {
+                tracing::info!("reloaded");
+            } else {
+                let keys = waiting.join(", ");
+                tracing::warn!(%keys, "reloaded, but for keys that need a restart");
+            }
+        }
+        Err(why) => tracing::error!(%why, "not reloaded; nothing has changed"),
     }
 }
 
@@ -107,14 +135,15 @@ fn connections(wanted: usize) -> usize {
     wanted.min(most.max(1))
 }
 
-/// The signals that say to stop. A second one does not wait for the drain.
+/// The signals that say to read the configuration again, and those that say to stop. A second one of
+/// these does not wait for the drain.
 fn signals() -> io::Result<Signals> {
     let asked_before = Arc::new(AtomicBool::new(false));
     for signal in [SIGTERM, SIGINT] {
         flag::register_conditional_shutdown(signal, RUN_TIME.into(), Arc::clone(&asked_before))?;
         flag::register(signal, Arc::clone(&asked_before))?;
     }
-    Signals::new([SIGTERM, SIGINT])
+    Signals::new([SIGHUP, SIGTERM, SIGINT])
 }
 
 /// Checks a configuration file and says so.

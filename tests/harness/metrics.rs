@@ -65,6 +65,12 @@ impl Metrics {
         found.map(|sample| sample.value).reduce(|sum, value| sum + value)
     }
 
+    /// The value of a series without labels.
+    pub(crate) fn of(&self, name: &str) -> Option<f64> {
+        let mut samples = self.samples.iter();
+        samples.find(|it| it.name == name && it.labels.is_empty()).map(|it| it.value)
+    }
+
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         self.samples.iter().map(|sample| sample.name.as_str())
     }

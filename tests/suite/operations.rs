@@ -14,13 +14,13 @@ promises! {
 }
 
 #[track_caller]
-fn ask_ops(site: &Site, line: &str) -> Answer {
+pub(super) fn ask_ops(site: &Site, line: &str) -> Answer {
     let asked = if line.starts_with("HEAD") { Asked::Head } else { Asked::Get };
     site.connect_ops().send(format!("{line} HTTP/1.1\r\nHost: gocache\r\n\r\n")).answer_to(asked)
 }
 
 #[track_caller]
-fn scrape(site: &Site) -> Metrics {
+pub(super) fn scrape(site: &Site) -> Metrics {
     let answer = ask_ops(site, "GET /metrics");
     answer
         .status(200)

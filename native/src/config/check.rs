@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, path::Path, time::Duration};
 
-use gocache_core::{DEFAULT_BASE, Eviction, PeerId, Ring};
+use gocache_core::{DEFAULT_BASE, Eviction, GroupId, PeerId, Ring};
 use toml::Spanned;
 
 use super::{
@@ -25,8 +25,12 @@ impl Config {
         let origins =
             origins.map(|(name, raw)| origin(source, name, raw, &data_dir, (&limits, &deadlines)));
         let origins = origins.collect::<Result<Vec<_>, _>>()?;
-        let groups = raw.groups.into_iter();
-        let groups = groups.map(|(name, raw)| group(source, name, raw, &origins));
+        if raw.groups.len() > usize::from(u16::MAX) {
+            return Err(source.error(0..0, "there are more than 65,535 groups".to_owned()));
+        }
+        let groups = (0..).map(GroupId).zip(raw.groups);
+        let groups = groups.map(|(id, (name, raw))| group(source, id, name, raw, &origins));
+        let groups = groups.collect::<Result<Vec<_>, _>>()?;
         let (listen, listen_set) = listen_on(source, raw.listen, overrides.listen, 9999, "listen");
         let (ops_listen, ops_listen_set) =
             listen_on(source, raw.ops_listen, overrides.ops_listen, 9998, "ops_listen");
@@ -39,15 +43,13 @@ impl Config {
             loops: loops(source, raw.loops)?,
             log: log(source, raw.log)?,
             base: base(source, raw.base)?,
-            groups: groups.collect::<Result<_, _>>()?,
+            numbered: groups.clone(),
+            groups,
             origins,
             cluster: raw.cluster.map(|raw| cluster(source, raw)).transpose()?,
             limits,
             deadlines,
         };
-        if config.groups.len() > usize::from(u16::MAX) {
-            return Err(source.error(0..0, "there are more than 65,535 groups".to_owned()));
-        }
         if config.listen == config.ops_listen && config.listen.port() != 0 {
             let message = format!("listen and ops_listen are both {}; change one", config.listen);
             return Err(ConfigError::whole_file(source.file, message));
@@ -164,6 +166,7 @@ fn deadlines(source: &Source<'_>, raw: &raw::Deadlines) -> Result<Deadlines, Con
 
 fn group(
     source: &Source<'_>,
+    id: GroupId,
     name: Spanned<String>,
     raw: raw::Group,
     origins: &[OriginConfig],
@@ -181,6 +184,7 @@ fn group(
         return Err(source.at(wrong, "content_type holds characters that a field cannot"));
     }
     Ok(GroupConfig {
+        id,
         budget: raw.budget.0,
         name: name.into_inner(),
         origin,

@@ -1,6 +1,7 @@
 //! The pool of workers of one origin.
 
 use std::{
+    borrow::Cow,
     io,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
@@ -15,8 +16,17 @@ use gocache_core::{Fetch, Load, LoadError, Value};
 
 use super::{Failure, Origin};
 
-/// Brings the outcome of a load back to the core.
-pub(crate) type Land = Arc<dyn Fn(Fetch, Result<Load, LoadError>) + Send + Sync>;
+/// Brings home what came of a load of the origin of this name.
+pub(crate) type Land = Arc<dyn Fn(&str, Fetch, Ended) + Send + Sync>;
+
+/// What came of a load.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) result: Result<Load, LoadError>,
+    /// For the log, where it went wrong.
+    pub(crate) cause: Cow<'static, str>,
+    pub(crate) took: Duration,
+}
 
 /// Threads that load, and the queue before them. They end when the pool is dropped and the loads
 /// they are at come back.
@@ -34,8 +44,6 @@ struct Job {
 #[derive(Clone)]
 pub(crate) struct Terms {
     pub(crate) origin: String,
-    /// By the number of the group.
-    pub(crate) groups: Arc<[String]>,
     /// After this long a load is given up, begun or not.
     pub(crate) patience: Duration,
 }
@@ -82,37 +90,35 @@ fn work<O: Origin>(
         let next = receiver.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(Job { fetch, queued }) = next else { return };
         // Nobody waits for it any more. To do it all the same would make the next ones late too.
-        if queued.elapsed() >= terms.patience {
-            land(fetch, Err(LoadError::TimedOut));
+        let waited = queued.elapsed();
+        if waited >= terms.patience {
+            let (result, cause) = (Err(LoadError::TimedOut), "no worker was free in time".into());
+            land(&terms.origin, fetch, Ended { result, cause, took: waited });
             continue;
         }
         let began = Instant::now();
-        let result = match catch_unwind(AssertUnwindSafe(|| source.load(fetch.key()))) {
-            Ok(result) => result,
-            Err(_) => {
-                // What it had in hands may be half done: the next load begins with a new one.
-                source = origin();
-                log(terms, &fetch, "panicked", "the origin's code panicked", began);
-                land(fetch, Err(LoadError::Panicked));
-                continue;
-            }
-        };
-        let (outcome, cause, result) = match &result {
-            Ok(Some(bytes)) => match Value::new(bytes) {
-                Ok(value) => ("found", "", Ok(value.into())),
-                Err(error) => ("failed", "there is no memory for the value", Err(error.into())),
-            },
-            Ok(None) => ("not found", "", Err(LoadError::NotFound)),
-            Err(Failure(cause)) => ("failed", cause.as_str(), Err(LoadError::Failed)),
-        };
-        log(terms, &fetch, outcome, cause, began);
-        land(fetch, result);
+        let loaded = catch_unwind(AssertUnwindSafe(|| source.load(fetch.key())));
+        if loaded.is_err() {
+            // What it had in hands may be half done: the next load begins with a new one.
+            source = origin();
+        }
+        let (result, cause) = outcome(loaded);
+        land(&terms.origin, fetch, Ended { result, cause, took: began.elapsed() });
     }
 }
 
-fn log(terms: &Terms, fetch: &Fetch, outcome: &str, cause: &str, began: Instant) {
-    let group = &terms.groups[usize::from(fetch.group().0)];
-    crate::log::load(&terms.origin, group, fetch.key(), outcome, cause, began.elapsed());
+fn outcome(
+    loaded: thread::Result<Result<Option<Vec<u8>>, Failure>>,
+) -> (Result<Load, LoadError>, Cow<'static, str>) {
+    match loaded {
+        Ok(Ok(Some(bytes))) => match Value::new(&bytes) {
+            Ok(value) => (Ok(value.into()), "".into()),
+            Err(error) => (Err(error.into()), "there is no memory for the value".into()),
+        },
+        Ok(Ok(None)) => (Err(LoadError::NotFound), "".into()),
+        Ok(Err(Failure(cause))) => (Err(LoadError::Failed), cause.into()),
+        Err(_) => (Err(LoadError::Panicked), "the origin's code panicked".into()),
+    }
 }
 
 #[cfg(test)]
@@ -138,11 +144,10 @@ mod tests {
         patience: Duration,
         keys: &[&[u8]],
     ) -> Vec<Result<Vec<u8>, LoadError>> {
-        let groups = Arc::from(["scores".to_owned()]);
-        let terms = Terms { origin: "slow".to_owned(), groups, patience };
+        let terms = Terms { origin: "slow".to_owned(), patience };
         let (sender, landed) = channel();
-        let land: Land = Arc::new(move |_, result| {
-            drop(sender.send(result.map(|load| load.value.to_vec())));
+        let land: Land = Arc::new(move |_, _, ended| {
+            drop(sender.send(ended.result.map(|load| load.value.to_vec())));
         });
         let pool = Pool::start(1, keys.len(), &terms, move || Slow(takes), &land);
         let pool = pool.expect("a thread more");

@@ -12,7 +12,7 @@ use slab::Slab;
 use super::{
     clients::Client,
     lanes::Stage,
-    shared::{Route, Shared},
+    shared::{Current, Route, Shared},
     timers::{Owner, Timers},
     upstreams::Upstreams,
 };
@@ -77,7 +77,7 @@ impl EventLoop {
         poll: Poll,
         listener: TcpListener,
         clock: Clock,
-        targets: usize,
+        upstreams: usize,
     ) -> Self {
         let now = clock.now();
         Self {
@@ -89,7 +89,7 @@ impl EventLoop {
             accept_failed: false,
             clients: Slab::new(),
             refused: 0,
-            upstreams: Upstreams::new(targets),
+            upstreams: Upstreams::new(upstreams),
             timers: Timers::default(),
             clock,
             draining: false,
@@ -106,14 +106,22 @@ impl EventLoop {
     }
 
     /// Turns until the server stops.
-    pub(super) fn run<E: Engine>(mut self, shared: &Shared<E>) -> io::Result<()> {
+    pub(super) fn run<E: Engine>(mut self, current: &Current<E>) -> io::Result<()> {
         let mut events = Events::with_capacity(1 << 10);
-        while !self.is_over(shared) {
+        let Some((mut shared, mut generation)) = current.get() else { return Ok(()) };
+        while !self.is_over(&shared) {
             match self.poll.poll(&mut events, self.timeout()) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 other => other?,
             }
             self.clock.tick();
+            if current.generation() != generation
+                && let Some(next) = current.get()
+            {
+                (shared, generation) = next;
+                self.adopt(&shared);
+            }
+            let shared = &*shared;
             // First of all: what is answered from here on says that it is the last.
             if shared.control.stage() > Stage::Serving && !self.draining {
                 self.drain(shared);
@@ -138,6 +146,14 @@ impl EventLoop {
             }
         }
         Ok(())
+    }
+
+    /// Goes on with another configuration.
+    fn adopt<E>(&mut self, shared: &Shared<E>) {
+        self.renew_upstreams(shared.upstreams.len());
+        // Their deadlines may be others now.
+        let slots: Vec<usize> = self.clients.iter().map(|(slot, _)| slot).collect();
+        slots.into_iter().for_each(|slot| self.mark(slot));
     }
 
     /// Whether the loop has nothing left to do, and never will have.
@@ -227,13 +243,13 @@ impl EventLoop {
     /// Begins a load where the core wants it.
     fn dispatch<E: Engine>(&mut self, shared: &Shared<E>, fetch: Fetch) {
         match shared.route(&fetch, self.clock.now()) {
-            Route::Exchange(target) => self.begin_exchange(shared, fetch, target),
+            Route::Exchange(upstream) => self.begin_exchange(shared, fetch, upstream),
             Route::Pool(pool) => {
                 if let Err(fetch) = pool.submit(fetch) {
                     self.land(shared, fetch, Err(LoadError::Busy));
                 }
             }
-            Route::PeerDown => self.land(shared, fetch, Err(LoadError::PeerDown)),
+            Route::Nowhere(error) => self.land(shared, fetch, Err(error)),
         }
     }
 

@@ -7,13 +7,14 @@ mod link;
 mod listen;
 mod shared;
 mod timers;
+mod upstream;
 mod upstreams;
 
 use std::{
     fmt, io,
     net::SocketAddr,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     thread::{self, JoinHandle},
 };
 
@@ -22,12 +23,12 @@ use mio::{Poll, Waker};
 use self::{
     event_loop::{EventLoop, LISTENER, PlaneKind, WAKER},
     lanes::{Control, Stage},
-    shared::Shared,
+    shared::{Current, Shared},
 };
 use crate::{
     clock::{Clock, Epoch},
-    config::Config,
-    engine::Engine,
+    config::{Config, ConfigError},
+    engine::{self, Engine},
 };
 
 /// A server that runs. It goes on until it is told to drain.
@@ -35,9 +36,13 @@ pub struct Server {
     addr: SocketAddr,
     ops_addr: SocketAddr,
     control: Arc<Control>,
+    reload: Mutex<Reload>,
     data: Vec<JoinHandle<()>>,
     ops: JoinHandle<()>,
 }
+
+/// Takes up another configuration; see [`Server::reload`].
+type Reload = Box<dyn FnMut(Config) -> Result<Vec<&'static str>, String> + Send>;
 
 /// Why a server did not start.
 #[derive(Debug)]
@@ -71,8 +76,8 @@ impl Server {
     /// # Errors
     /// If an address is taken, or the system refuses what a server needs.
     pub fn start(config: Config) -> Result<Self, StartError> {
-        let engine = config.node(seed()?).map_err(io::Error::other)?;
-        Self::start_with(config, Arc::new(engine))
+        let node = engine::node(&config).map_err(io::Error::other)?;
+        Self::start_with(config, Arc::new(node))
     }
 
     /// Starts a server over any engine that was made from the same configuration.
@@ -99,27 +104,42 @@ impl Server {
             .map(|(plane, poll, listener, waker)| ((plane, poll, listener), waker))
             .unzip();
         let control = Arc::new(Control::new(wakers));
-        let shared = Arc::new(Shared::new(config, engine, Arc::clone(&control), epoch)?);
+        let current = Arc::new(Current::new());
+        let land = current.landing(epoch);
+        let shared = Shared::new(config, engine, Arc::clone(&control), &land)?;
+        let upstreams = shared.upstreams.len();
+        current.set(shared);
 
         let mut threads = Vec::new();
         for (lane, (plane, poll, listener)) in seats.into_iter().enumerate() {
-            let (shared, targets) = (Arc::clone(&shared), shared.upstreams.len());
+            let (current, control) = (Arc::clone(&current), Arc::clone(&control));
             let name = match plane {
                 PlaneKind::Data => format!("loop-{lane}"),
                 PlaneKind::Ops => "operations".to_owned(),
             };
             threads.push(thread::Builder::new().name(name).spawn(move || {
                 let clock = Clock::new(epoch);
-                let event_loop = EventLoop::new(lane, plane, poll, listener, clock, targets);
-                let ended = catch_unwind(AssertUnwindSafe(|| event_loop.run(&shared)));
+                let event_loop = EventLoop::new(lane, plane, poll, listener, clock, upstreams);
+                let ended = catch_unwind(AssertUnwindSafe(|| event_loop.run(&current)));
                 if !matches!(ended, Ok(Ok(()))) {
                     tracing::error!(lane, ?ended, "an event loop failed; the server ends");
-                    shared.control.fail();
+                    control.fail();
                 }
             })?);
         }
         let ops = threads.pop().ok_or_else(|| io::Error::other("there is no operations loop"))?;
-        Ok(Self { addr, ops_addr, control, data: threads, ops })
+        let reload = Box::new({
+            let control = Arc::clone(&control);
+            move |config| {
+                let (shared, _) = current.get().ok_or("the server has not started")?;
+                let (next, waiting) = shared.next(config, &land)?;
+                current.set(next);
+                control.wake();
+                Ok(waiting)
+            }
+        });
+        let reload = Mutex::new(reload as Reload);
+        Ok(Self { addr, ops_addr, control, reload, data: threads, ops })
     }
 
     /// Where clients are answered: the configured address, with the port that the system chose if
@@ -133,6 +153,27 @@ impl Server {
     #[must_use]
     pub const fn ops_addr(&self) -> SocketAddr {
         self.ops_addr
+    }
+
+    /// Takes up another configuration. What is in flight ends as it began; a group that stays keeps
+    /// what it has cached, one with another policy begins anew, and one that is gone gives its memory
+    /// back. Returns the keys that have changed and wait for a restart.
+    ///
+    /// It resolves names and evicts what no longer fits, so it may take a while; the loops do not
+    /// wait for it.
+    ///
+    /// # Errors
+    /// What is wrong with the configuration, or what of it cannot be done while the server runs.
+    /// Nothing has changed then.
+    pub fn reload(
+        &self,
+        read: impl FnOnce() -> Result<Config, ConfigError>,
+    ) -> Result<Vec<&'static str>, String> {
+        // If it panicked, nothing was published.
+        let mut reload = self.reload.lock().unwrap_or_else(PoisonError::into_inner);
+        let result = read().map_err(|error| error.to_string()).and_then(&mut **reload);
+        self.control.reloads.note(result.is_ok());
+        result
     }
 
     /// Arranges for `hook` to be called if an event loop fails, which is a bug. The server does not
@@ -157,9 +198,4 @@ impl Server {
         self.control.advance(Stage::Stopped);
         drop(self.ops.join());
     }
-}
-
-/// A random number from the system, for the tables' hash.
-fn seed() -> Result<u64, StartError> {
-    getrandom::u64().map_err(|error| StartError::System(io::Error::other(error)))
 }

@@ -1,60 +1,48 @@
-//! What all loops of a server share: the configuration and what was made of it, and where a load
-//! goes.
+//! What all loops of a server share: a configuration and what was made of it. It never changes;
+//! when the configuration does, another one follows, which the loops take up at their next turn.
 
 use std::{
-    borrow::Cow,
-    net::{SocketAddr, ToSocketAddrs},
+    io,
     sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
 
-use gocache_core::{Fetch, GroupId, Instant, LoadError, PeerId, Source, encode};
+use gocache_core::{Fetch, Instant, Load, LoadError, PeerId, Source};
 
-use super::{StartError, lanes::Control};
+use super::{lanes::Control, upstream::Upstream};
 use crate::{
     clock::Epoch,
-    cluster::Breakers,
-    config::{Config, OriginKind, SqliteConfig, Target},
+    cluster::Breaker,
+    config::{Config, OriginConfig, OriginKind, SqliteConfig, Target},
     engine::Engine,
     origin::{Land, Pool, Sqlite, Terms},
-    upstream::Outcome,
 };
 
-/// What all loops of a server share.
 pub(super) struct Shared<E> {
     pub(super) config: Config,
     pub(super) engine: Arc<E>,
     pub(super) control: Arc<Control>,
-    pub(super) breakers: Breakers,
     /// Who is asked over HTTP: the nodes of the cluster first, in their order, then the origins.
-    pub(super) upstreams: Vec<Upstream>,
+    pub(super) upstreams: Vec<Arc<Upstream>>,
     /// How each origin is asked.
-    pub(super) origins: Vec<OriginRoute>,
+    origins: Vec<OriginRoute>,
 }
 
-/// A server that is asked over HTTP.
-pub(super) struct Upstream {
-    pub(super) name: String,
-    pub(super) peer: Option<PeerId>,
-    pub(super) addresses: Vec<SocketAddr>,
-    /// The one of them that was reached last.
-    pub(super) preferred: AtomicUsize,
-    pub(super) target: Target,
-}
-
-pub(super) enum OriginRoute {
-    Pool(Pool),
+#[derive(Clone)]
+enum OriginRoute {
+    Pool(Arc<Pool>),
+    /// The place among the upstreams.
     Upstream(usize),
 }
 
 /// Where a load goes.
 pub(super) enum Route<'a> {
     Pool(&'a Pool),
-    Exchange(usize),
-    PeerDown,
+    Exchange(&'a Arc<Upstream>),
+    Nowhere(LoadError),
 }
 
 impl<E: Engine> Shared<E> {
@@ -62,137 +50,181 @@ impl<E: Engine> Shared<E> {
         config: Config,
         engine: Arc<E>,
         control: Arc<Control>,
-        epoch: Epoch,
-    ) -> Result<Self, StartError> {
-        let land: Land = {
-            let (engine, control) = (Arc::clone(&engine), Arc::clone(&control));
-            Arc::new(move |fetch, result| control.landed(engine.land(fetch, result, epoch.now())))
-        };
-        let mut upstreams = peers(&config);
-        let trial = config.deadlines.connect + config.deadlines.peer;
-        let breakers = Breakers::new(upstreams.len(), trial);
-        let groups: Arc<[String]> = config.groups.iter().map(|group| group.name.clone()).collect();
-        let mut origins = Vec::new();
-        for origin in &config.origins {
-            origins.push(match &origin.kind {
-                OriginKind::Http(target) => {
-                    upstreams.push(Upstream::new(&origin.name, None, target.clone()));
-                    OriginRoute::Upstream(upstreams.len() - 1)
+        land: &Land,
+    ) -> io::Result<Self> {
+        let mut shared =
+            Self { config, engine, control, upstreams: Vec::new(), origins: Vec::new() };
+        shared.open(None, land)?;
+        Ok(shared)
+    }
+
+    /// What follows this one with another configuration, and which keys of that only a start reads.
+    ///
+    /// # Errors
+    /// If the configuration asks for what cannot be; nothing has changed then.
+    pub(super) fn next(
+        &self,
+        mut config: Config,
+        land: &Land,
+    ) -> Result<(Self, Vec<&'static str>), String> {
+        let waiting = config.follow(&self.config)?;
+        let (engine, control) = (Arc::clone(&self.engine), Arc::clone(&self.control));
+        let mut next = Self { config, engine, control, upstreams: Vec::new(), origins: Vec::new() };
+        next.open(Some(self), land).map_err(|error| error.to_string())?;
+        // Last, for it changes groups that are being served.
+        next.engine = self.engine.follow(&self.config, &next.config)?;
+        Ok((next, waiting))
+    }
+
+    /// Finds out where the peers and origins are, and starts workers where there are none yet.
+    fn open(&mut self, before: Option<&Self>, land: &Land) -> io::Result<()> {
+        self.open_peers(before);
+        for origin in &self.config.origins {
+            let same = before.and_then(|before| before.pool_of(origin, self.config.limits.flights));
+            let route = match (&origin.kind, same) {
+                (OriginKind::Http(target), _) => {
+                    let slot = self.upstreams.len();
+                    let upstream = Upstream::new(slot, &origin.name, None, target.clone());
+                    self.upstreams.push(Arc::new(upstream));
+                    OriginRoute::Upstream(slot)
                 }
-                OriginKind::Sqlite(sqlite) => {
-                    let terms = Terms {
-                        origin: origin.name.clone(),
-                        groups: Arc::clone(&groups),
-                        patience: config.deadlines.load,
-                    };
-                    OriginRoute::Pool(pool(sqlite, config.limits.flights, &terms, &land)?)
+                (OriginKind::Sqlite(_), Some(same)) => OriginRoute::Pool(same),
+                (OriginKind::Sqlite(sqlite), None) => {
+                    OriginRoute::Pool(Arc::new(pool(&self.config, &origin.name, sqlite, land)?))
                 }
-            });
+            };
+            self.origins.push(route);
         }
-        Ok(Self { config, engine, control, breakers, upstreams, origins })
+        Ok(())
+    }
+
+    /// The nodes of the cluster, this one included so that the numbers of the peers are their places.
+    fn open_peers(&mut self, before: Option<&Self>) {
+        let Config { cluster: Some(cluster), deadlines, base, .. } = &self.config else { return };
+        for (slot, node) in cluster.nodes.iter().enumerate() {
+            let breaker = Breaker::new(deadlines.connect + deadlines.peer);
+            let old = before.and_then(|before| before.peers().find(|old| old.name == *node));
+            let breaker = match old.and_then(|old| old.peer.as_ref()) {
+                Some(old) => breaker.follow(old),
+                None => breaker,
+            };
+            let target = Target { authority: node.clone(), path: base.clone() };
+            self.upstreams.push(Arc::new(Upstream::new(slot, node, Some(breaker), target)));
+        }
+    }
+
+    fn peers(&self) -> impl Iterator<Item = &Arc<Upstream>> {
+        self.upstreams.iter().filter(|upstream| upstream.peer.is_some())
+    }
+
+    /// The workers of an origin, if it is the same here as there.
+    fn pool_of(&self, origin: &OriginConfig, flights: usize) -> Option<Arc<Pool>> {
+        let mut routes = self.config.origins.iter().zip(&self.origins);
+        match routes.find(|(old, _)| *old == origin)? {
+            (_, OriginRoute::Pool(pool)) if self.config.limits.flights == flights => {
+                Some(Arc::clone(pool))
+            }
+            _ => None,
+        }
     }
 
     /// Where a load goes now.
     pub(super) fn route(&self, fetch: &Fetch, now: Instant) -> Route<'_> {
         match fetch.source() {
-            Source::Peer(peer) if self.breakers.admits(peer, now) => {
-                Route::Exchange(usize::from(peer.0))
-            }
-            Source::Peer(_) => Route::PeerDown,
-            Source::Origin => match &self.origins[self.origin_of(fetch.group())] {
-                OriginRoute::Pool(pool) => Route::Pool(pool),
-                OriginRoute::Upstream(target) => Route::Exchange(*target),
+            Source::Peer(PeerId(peer)) => match self.upstreams.get(usize::from(peer)) {
+                Some(upstream) if upstream.admits(now) => Route::Exchange(upstream),
+                _ => Route::Nowhere(LoadError::PeerDown),
+            },
+            Source::Origin => match self.origin_of(fetch) {
+                Some(OriginRoute::Pool(pool)) => Route::Pool(pool),
+                Some(OriginRoute::Upstream(slot)) => Route::Exchange(&self.upstreams[*slot]),
+                // The group is gone meanwhile.
+                None => Route::Nowhere(LoadError::Failed),
             },
         }
     }
 
-    pub(super) fn origin_of(&self, GroupId(group): GroupId) -> usize {
-        self.config.groups[usize::from(group)].origin
+    fn origin_of(&self, fetch: &Fetch) -> Option<&OriginRoute> {
+        self.origins.get(self.config.listed(fetch.group())?.origin)
     }
 
+    /// Tells the log how a load ended.
     pub(super) fn log(
         &self,
-        upstream: &Upstream,
+        source: &str,
         fetch: &Fetch,
-        outcome: &Outcome,
+        result: &Result<Load, LoadError>,
+        cause: &str,
         took: Duration,
     ) {
-        let group = &self.config.groups[usize::from(fetch.group().0)].name;
-        let text = match outcome.result {
+        let group = &self.config.numbered(fetch.group()).name;
+        let text = match result {
             Ok(_) => "found",
             Err(LoadError::NotFound) => "not found",
             Err(LoadError::TimedOut) => "timed out",
+            Err(LoadError::Panicked) => "panicked",
             Err(_) => "failed",
         };
-        crate::log::load(&upstream.name, group, fetch.key(), text, outcome.cause, took);
+        crate::log::load(source, group, fetch.key(), text, cause, took);
     }
 }
 
-/// The nodes of the cluster, this one included so that the numbers of the peers are their places.
-fn peers(config: &Config) -> Vec<Upstream> {
-    let Some(cluster) = &config.cluster else { return Vec::new() };
-    let upstream = |(id, node): (u16, &String)| {
-        let target = Target { authority: node.clone(), path: config.base.clone() };
-        Upstream::new(node, Some(PeerId(id)), target)
-    };
-    (0..).zip(&cluster.nodes).map(upstream).collect()
-}
-
-fn pool(
-    config: &SqliteConfig,
-    queue: usize,
-    terms: &Terms,
-    land: &Land,
-) -> Result<Pool, StartError> {
-    let source = config.clone();
+fn pool(config: &Config, name: &str, sqlite: &SqliteConfig, land: &Land) -> io::Result<Pool> {
+    let terms = Terms { origin: name.to_owned(), patience: config.deadlines.load };
+    let source = sqlite.clone();
     let origin = move || Sqlite::new(source.clone());
-    Ok(Pool::start(config.workers, queue, terms, origin, land)?)
+    Pool::start(sqlite.workers, config.limits.flights, &terms, origin, land)
 }
 
-impl Upstream {
-    fn new(name: &str, peer: Option<PeerId>, target: Target) -> Self {
-        // A name without a port means the port of HTTP.
-        let named = match target.authority.parse::<http::uri::Authority>() {
-            Ok(authority) if authority.port().is_none() => {
-                Cow::Owned(format!("{}:80", target.authority))
-            }
-            _ => Cow::Borrowed(target.authority.as_str()),
-        };
-        let addresses = named.to_socket_addrs().map(Iterator::collect);
-        let addresses = addresses.unwrap_or_else(|error| {
-            tracing::warn!(host = %named, %error, "the name cannot be resolved; loads from it fail");
-            Vec::new()
-        });
-        Self { name: name.to_owned(), peer, addresses, preferred: AtomicUsize::new(0), target }
+/// What is served by now, for all threads of a server.
+pub(super) struct Current<E> {
+    /// Empty only until the start is over.
+    shared: Mutex<Option<Arc<Shared<E>>>>,
+    /// Counts what has been served by.
+    generation: AtomicU64,
+}
+
+impl<E: Engine> Current<E> {
+    pub(super) fn new() -> Self {
+        Self { shared: Mutex::new(None), generation: AtomicU64::new(0) }
     }
 
-    /// The address to try after so many others, the preferred one first.
-    pub(super) fn address(&self, attempt: usize) -> Option<SocketAddr> {
-        let preferred = self.preferred.load(Ordering::Relaxed);
-        let count = self.addresses.len();
-        (attempt < count).then(|| self.addresses[(preferred + attempt) % count])
+    /// What is served by now, and its number.
+    pub(super) fn get(&self) -> Option<(Arc<Shared<E>>, u64)> {
+        let shared = self.lock();
+        Some((Arc::clone(shared.as_ref()?), self.generation()))
     }
 
-    pub(super) fn has_address(&self, attempt: usize) -> bool {
-        attempt < self.addresses.len()
+    /// The number of what is served by now. It tells a loop, once a turn, that there is something
+    /// new; what that is, the lock hands over.
+    pub(super) fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Relaxed)
     }
 
-    /// Takes note that the address after so many others was reached.
-    pub(super) fn prefer(&self, attempt: usize) {
-        if attempt > 0 {
-            let preferred = self.preferred.load(Ordering::Relaxed) + attempt;
-            self.preferred.store(preferred % self.addresses.len().max(1), Ordering::Relaxed);
-        }
+    pub(super) fn set(&self, next: Shared<E>) {
+        let mut shared = self.lock();
+        let before = shared.replace(Arc::new(next));
+        self.generation.fetch_add(1, Ordering::Relaxed);
+        drop(shared);
+        drop(before);
     }
 
-    /// Where the keys of a group are: a peer has all groups under its base, an origin is one.
-    pub(super) fn target(&self, group: &str) -> Cow<'_, Target> {
-        if self.peer.is_none() {
-            return Cow::Borrowed(&self.target);
-        }
-        let mut target = self.target.clone();
-        target.path.extend(encode(group.as_bytes()));
-        target.path.push('/');
-        Cow::Owned(target)
+    fn lock(&self) -> MutexGuard<'_, Option<Arc<Shared<E>>>> {
+        // Nothing panics under this lock.
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The way of a worker's load back to whoever waits for it.
+    pub(super) fn landing(self: &Arc<Self>, epoch: Epoch) -> Land
+    where
+        E: Engine,
+    {
+        // Weak, for what is served by has the workers, which end when they are dropped.
+        let current = Arc::downgrade(self);
+        Arc::new(move |source, fetch, ended| {
+            let Some((shared, _)) = current.upgrade().and_then(|it| it.get()) else { return };
+            shared.log(source, &fetch, &ended.result, &ended.cause, ended.took);
+            shared.control.landed(shared.engine.land(fetch, ended.result, epoch.now()));
+        })
     }
 }
