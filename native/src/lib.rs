@@ -16,6 +16,7 @@ mod data;
 mod engine;
 mod http1;
 mod log;
+mod meter;
 mod ops;
 mod origin;
 mod output;

@@ -98,6 +98,14 @@ fn a_bad_configuration_changes_nothing<F: Frontend>() {
         assert!(error.contains(expected), "expected {expected}, got {error}");
     }
     idle.get("hot").status(200);
+    let last = |site: &Site| {
+        let names = ["successful", "success_timestamp_seconds"];
+        names.map(|it| scrape(site).of(&format!("gocache_config_last_reload_{it}"), &[]))
+    };
+    let [successful, at] = last(&site);
+    assert_eq!(successful, Some(0.0));
+    reloaded(&site, &Setup::new().text(&site.origin));
+    assert!(last(&site)[0] == Some(1.0) && last(&site)[1] >= at && at > Some(1.7e9), "{at:?}");
 }
 
 fn ports_and_loops_wait_for_a_restart<F: Frontend>() {

@@ -23,8 +23,9 @@ impl Config {
     }
 
     /// Numbers that groups have or had.
-    pub(crate) fn ids(&self) -> impl Iterator<Item = GroupId> {
-        (0..).map(GroupId).take(self.numbered.len())
+    pub(crate) fn ids(&self) -> impl ExactSizeIterator<Item = GroupId> {
+        // No more than there are numbers.
+        (0..self.numbered.len()).map(|id| GroupId(id as u16))
     }
 
     /// Takes the place of the configuration `before`. Groups that stay keep their numbers, and new

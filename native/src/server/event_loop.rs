@@ -3,7 +3,11 @@
 //! A turn: wait; take what happened, what was posted and what came due; then move the bytes of each
 //! connection that has something to do, once, so that none can starve the others.
 
-use std::{io, mem, sync::atomic::Ordering, time::Duration};
+use std::{
+    io, mem,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use gocache_core::{Error, Fetch, Found, Instant, Landing, Load, LoadError};
 use mio::{Events, Poll, Token, net::TcpListener};
@@ -17,7 +21,8 @@ use super::{
     upstreams::Upstreams,
 };
 use crate::{
-    answer::Turn, clock::Clock, config::Config, data::Address, engine::Engine, output::Output,
+    answer::Turn, clock::Clock, config::Config, data::Address, engine::Engine, meter::Tally,
+    output::Output,
 };
 
 pub(super) const LISTENER: Token = Token(usize::MAX - 1);
@@ -54,6 +59,7 @@ pub(super) struct EventLoop {
     pub(super) upstreams: Upstreams,
     pub(super) timers: Timers,
     pub(super) clock: Clock,
+    pub(super) tally: Tally,
     pub(super) draining: bool,
     /// Counts the connections of the loop, of either kind.
     pub(super) numbers: u64,
@@ -77,7 +83,6 @@ impl EventLoop {
         poll: Poll,
         listener: TcpListener,
         clock: Clock,
-        upstreams: usize,
     ) -> Self {
         let now = clock.now();
         Self {
@@ -89,9 +94,10 @@ impl EventLoop {
             accept_failed: false,
             clients: Slab::new(),
             refused: 0,
-            upstreams: Upstreams::new(upstreams),
+            upstreams: Upstreams::new(),
             timers: Timers::default(),
             clock,
+            tally: Tally::default(),
             draining: false,
             numbers: 0,
             next: Address { lane, slot: 0, serial: 0 },
@@ -109,6 +115,8 @@ impl EventLoop {
     pub(super) fn run<E: Engine>(mut self, current: &Current<E>) -> io::Result<()> {
         let mut events = Events::with_capacity(1 << 10);
         let Some((mut shared, mut generation)) = current.get() else { return Ok(()) };
+        self.tally = Tally::new(Arc::clone(&shared.meters.lanes[self.lane]));
+        self.adopt(&shared);
         while !self.is_over(&shared) {
             match self.poll.poll(&mut events, self.timeout()) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -144,6 +152,8 @@ impl EventLoop {
             while let Some(fetch) = self.fetches.pop() {
                 self.dispatch(shared, fetch);
             }
+            let Self { tally, clock, lane, .. } = &self;
+            tally.record(&shared.meters, *lane, clock.turn(), || clock.elapsed());
         }
         Ok(())
     }
@@ -151,6 +161,7 @@ impl EventLoop {
     /// Goes on with another configuration.
     fn adopt<E>(&mut self, shared: &Shared<E>) {
         self.renew_upstreams(shared.upstreams.len());
+        self.tally.resize(shared.config.ids().len());
         // Their deadlines may be others now.
         let slots: Vec<usize> = self.clients.iter().map(|(slot, _)| slot).collect();
         slots.into_iter().for_each(|slot| self.mark(slot));
@@ -272,7 +283,7 @@ impl EventLoop {
     /// Brings the outcome of a load to a connection of this loop.
     fn tell(&mut self, config: &Config, address: Address, result: &Result<Found, Error>) {
         if let Some(client) = self.clients.get_mut(address.slot) {
-            let turn = Turn::new(config, &self.clock, self.draining);
+            let turn = Turn::new(config, &self.clock, &self.tally, self.draining);
             client.conn.land(address.serial, result.clone(), &turn);
             self.mark(address.slot);
         }

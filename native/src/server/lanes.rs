@@ -63,6 +63,11 @@ impl Control {
         }
     }
 
+    /// How many loops there are.
+    pub(super) fn lanes(&self) -> usize {
+        self.lanes.len()
+    }
+
     pub(super) fn stage(&self) -> Stage {
         match self.stage.load(Ordering::Acquire) {
             0 => Stage::Serving,

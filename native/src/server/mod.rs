@@ -107,7 +107,6 @@ impl Server {
         let current = Arc::new(Current::new());
         let land = current.landing(epoch);
         let shared = Shared::new(config, engine, Arc::clone(&control), &land)?;
-        let upstreams = shared.upstreams.len();
         current.set(shared);
 
         let mut threads = Vec::new();
@@ -119,7 +118,7 @@ impl Server {
             };
             threads.push(thread::Builder::new().name(name).spawn(move || {
                 let clock = Clock::new(epoch);
-                let event_loop = EventLoop::new(lane, plane, poll, listener, clock, upstreams);
+                let event_loop = EventLoop::new(lane, plane, poll, listener, clock);
                 let ended = catch_unwind(AssertUnwindSafe(|| event_loop.run(&current)));
                 if !matches!(ended, Ok(Ok(()))) {
                     tracing::error!(lane, ?ended, "an event loop failed; the server ends");

@@ -18,6 +18,8 @@ use crate::{
     cluster::Breaker,
     config::{Config, OriginConfig, OriginKind, SqliteConfig, Target},
     engine::Engine,
+    meter::Meters,
+    ops::{GroupReport, Report},
     origin::{Land, Pool, Sqlite, Terms},
 };
 
@@ -29,6 +31,7 @@ pub(super) struct Shared<E> {
     pub(super) upstreams: Vec<Arc<Upstream>>,
     /// How each origin is asked.
     origins: Vec<OriginRoute>,
+    pub(super) meters: Meters,
 }
 
 #[derive(Clone)]
@@ -52,8 +55,9 @@ impl<E: Engine> Shared<E> {
         control: Arc<Control>,
         land: &Land,
     ) -> io::Result<Self> {
+        let meters = Meters::new(control.lanes(), &config);
         let mut shared =
-            Self { config, engine, control, upstreams: Vec::new(), origins: Vec::new() };
+            Self { config, engine, control, upstreams: Vec::new(), origins: Vec::new(), meters };
         shared.open(None, land)?;
         Ok(shared)
     }
@@ -69,7 +73,9 @@ impl<E: Engine> Shared<E> {
     ) -> Result<(Self, Vec<&'static str>), String> {
         let waiting = config.follow(&self.config)?;
         let (engine, control) = (Arc::clone(&self.engine), Arc::clone(&self.control));
-        let mut next = Self { config, engine, control, upstreams: Vec::new(), origins: Vec::new() };
+        let meters = self.meters.follow(&config);
+        let mut next =
+            Self { config, engine, control, upstreams: Vec::new(), origins: Vec::new(), meters };
         next.open(Some(self), land).map_err(|error| error.to_string())?;
         // Last, for it changes groups that are being served.
         next.engine = self.engine.follow(&self.config, &next.config)?;
@@ -148,8 +154,8 @@ impl<E: Engine> Shared<E> {
         self.origins.get(self.config.listed(fetch.group())?.origin)
     }
 
-    /// Tells the log how a load ended.
-    pub(super) fn log(
+    /// Tells the log and the metrics how a load ended.
+    pub(super) fn note(
         &self,
         source: &str,
         fetch: &Fetch,
@@ -166,6 +172,27 @@ impl<E: Engine> Shared<E> {
             Err(_) => "failed",
         };
         crate::log::load(source, group, fetch.key(), text, cause, took);
+        if let Some(meter) = self.meters.group(fetch.group()) {
+            meter.load(fetch.source(), took);
+        }
+    }
+
+    /// What the operations plane tells of.
+    pub(super) fn report(&self) -> Report {
+        let group = |(id, stats)| {
+            let meter = self.meters.group(id)?;
+            let (requests, loads) = (meter.requests(), meter.loads());
+            Some(GroupReport { name: self.config.listed(id)?.name.clone(), stats, requests, loads })
+        };
+        let own = self.config.cluster.as_ref().map(|cluster| usize::from(cluster.own.0));
+        let others = self.peers().filter(|peer| Some(peer.slot) != own);
+        let is_up = |peer: &Upstream| !peer.peer.as_ref().is_some_and(Breaker::is_open);
+        Report {
+            groups: self.engine.stats().into_iter().filter_map(group).collect(),
+            peers: others.map(|peer| (peer.name.clone(), is_up(peer))).collect(),
+            lanes: Arc::clone(&self.meters.lanes),
+            reloads: self.control.reloads.last(),
+        }
     }
 }
 
@@ -223,7 +250,7 @@ impl<E: Engine> Current<E> {
         let current = Arc::downgrade(self);
         Arc::new(move |source, fetch, ended| {
             let Some((shared, _)) = current.upgrade().and_then(|it| it.get()) else { return };
-            shared.log(source, &fetch, &ended.result, &ended.cause, ended.took);
+            shared.note(source, &fetch, &ended.result, &ended.cause, ended.took);
             shared.control.landed(shared.engine.land(fetch, ended.result, epoch.now()));
         })
     }

@@ -34,8 +34,8 @@ pub(super) struct Upstreams {
 }
 
 impl Upstreams {
-    pub(super) fn new(count: usize) -> Self {
-        Self { links: Slab::new(), idle: vec![Vec::new(); count], more: Vec::new() }
+    pub(super) const fn new() -> Self {
+        Self { links: Slab::new(), idle: Vec::new(), more: Vec::new() }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -279,7 +279,7 @@ impl EventLoop {
     ) {
         let now = self.clock.now();
         let Exchange { fetch, began, .. } = exchange;
-        shared.log(&upstream.name, &fetch, &outcome.result, outcome.cause, now.since(began));
+        shared.note(&upstream.name, &fetch, &outcome.result, outcome.cause, now.since(began));
         if let Some(breaker) = &upstream.peer
             && breaker.record(outcome.alive, now)
         {
