@@ -69,6 +69,7 @@ mod suite {
 }
 
 // The program and the cluster, as real processes.
+mod activation;
 mod cluster;
 mod program;
 

@@ -19,7 +19,7 @@ use gocache_core::{Eviction, GroupId, PeerId, Ring, Settings};
 pub use error::ConfigError;
 use error::Source;
 
-use crate::http1::HeadLimits;
+use crate::{http1::HeadLimits, sockets::Sockets};
 
 /// The demonstration: what is served when no file is named.
 pub const DEMONSTRATION: &str = include_str!("demonstration.toml");
@@ -34,6 +34,8 @@ pub struct Config {
     /// Where these two are set, for errors that show only when they are used.
     pub(crate) listen_set: String,
     pub(crate) ops_listen_set: String,
+    /// Sockets that were handed over, to be used in place of these two.
+    pub sockets: Sockets,
     /// Where databases are looked for that are not named by an absolute path.
     pub data_dir: PathBuf,
     /// How many event loops share the data port.

@@ -27,6 +27,7 @@ pub mod program;
 mod reloads;
 mod repeats;
 mod server;
+mod sockets;
 mod upstream;
 
 pub use config::{
@@ -35,3 +36,4 @@ pub use config::{
 };
 pub use engine::{Engine, Node};
 pub use server::{Server, StartError};
+pub use sockets::Sockets;

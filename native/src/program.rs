@@ -10,6 +10,7 @@ use std::{
 };
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use sd_notify::NotifyState;
 use signal_hook::{
     consts::{SIGHUP, SIGINT, SIGTERM},
     flag,
@@ -20,6 +21,7 @@ use crate::{
     config::{Config, ConfigError, Overrides},
     log::Log,
     server::{Server, StartError},
+    sockets::Sockets,
 };
 
 /// The arguments of `serve`; the environment and flags go over the file.
@@ -68,7 +70,10 @@ impl Arguments {
             config.limits.connections = connections(config.limits.connections);
             Ok(config)
         };
-        let config = read()?;
+        // First of all: there are no other threads yet.
+        let sockets = Sockets::inherited().map_err(Failure::Misuse)?;
+        let mut config = read()?;
+        config.sockets = sockets;
         let log = Log::begin(&config.log);
         if file.is_none() {
             crate::origin::create_demonstration(&config).map_err(Failure::RunTime)?;
@@ -84,10 +89,16 @@ impl Arguments {
         tracing::info!(%url, %operations, ?groups, loops, connections, "ready");
         let handle = signals.handle();
         server.on_failure(move || handle.close());
+        notify(&[NotifyState::Ready]);
         for signal in signals.forever() {
             if signal == SIGHUP {
+                // The manager tells this reload from one before by the time.
+                let now = NotifyState::monotonic_usec_now().into_iter();
+                notify(&[NotifyState::Reloading].into_iter().chain(now).collect::<Vec<_>>());
                 reload(&server, &log, read);
+                notify(&[NotifyState::Ready]);
             } else {
+                notify(&[NotifyState::Stopping]);
                 tracing::info!(signal, "draining; a second signal ends at once");
                 break;
             }
@@ -99,6 +110,13 @@ impl Arguments {
             true => Err(Failure::RunTime("an event loop failed; see the log".to_owned())),
             false => Ok(()),
         }
+    }
+}
+
+/// Tells a service manager that waits for it, as systemd does (sd_notify(3)).
+fn notify(state: &[NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(state) {
+        tracing::warn!(%error, "the service manager cannot be told; see NOTIFY_SOCKET");
     }
 }
 

@@ -11,7 +11,7 @@ use super::{
     error::Source,
     raw::{self, Period, Size},
 };
-use crate::http1::HeadLimits;
+use crate::{http1::HeadLimits, sockets::Sockets};
 
 impl Config {
     pub(super) fn check(source: &Source<'_>, overrides: Overrides) -> Result<Self, ConfigError> {
@@ -39,6 +39,7 @@ impl Config {
             ops_listen,
             listen_set,
             ops_listen_set,
+            sockets: Sockets::default(),
             data_dir,
             loops: loops(source, raw.loops)?,
             log: log(source, raw.log)?,

@@ -65,6 +65,11 @@ impl EventLoop {
                 Ok((stream, _)) => {
                     self.accept_failed = false;
                     self.welcome(shared, stream);
+                    // Where all wake up for all, who takes one at a time leaves some to the others.
+                    if self.is_shared && !self.draining {
+                        self.accepts_more = true;
+                        return;
+                    }
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
                 Err(error)

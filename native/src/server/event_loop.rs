@@ -49,6 +49,10 @@ pub(super) struct EventLoop {
     pub(super) plane: PlaneKind,
     pub(super) poll: Poll,
     pub(super) listener: Option<TcpListener>,
+    /// The other loops accept from the same queue.
+    pub(super) is_shared: bool,
+    /// There may be more to accept than was this loop's turn.
+    pub(super) accepts_more: bool,
     /// Accepting is put off until then, for lack of descriptors.
     pub(super) accept_at: Option<Instant>,
     /// The last attempt failed, and the log has been told.
@@ -90,6 +94,8 @@ impl EventLoop {
             plane,
             poll,
             listener: Some(listener),
+            is_shared: false,
+            accepts_more: false,
             accept_at: None,
             accept_failed: false,
             clients: Slab::new(),
@@ -141,6 +147,9 @@ impl EventLoop {
                     Token(token) if token % 2 == 0 => self.client_event(token / 2, event),
                     Token(token) => self.upstream_event(shared, token / 2, event),
                 }
+            }
+            if mem::take(&mut self.accepts_more) {
+                self.accept(shared);
             }
             self.posts(shared);
             self.timers(shared);
@@ -200,7 +209,8 @@ impl EventLoop {
     }
 
     fn timeout(&self) -> Option<Duration> {
-        if !self.dirty.is_empty() || !self.fetches.is_empty() || self.upstreams.has_more() {
+        let goes_on = self.accepts_more || self.upstreams.has_more();
+        if goes_on || !self.dirty.is_empty() || !self.fetches.is_empty() {
             return Some(Duration::ZERO);
         }
         if self.draining && self.clients.is_empty() {

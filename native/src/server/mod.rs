@@ -11,7 +11,7 @@ mod upstream;
 mod upstreams;
 
 use std::{
-    fmt, io,
+    fmt, io, mem,
     net::SocketAddr,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Mutex, PoisonError},
@@ -29,6 +29,7 @@ use crate::{
     clock::{Clock, Epoch},
     config::{Config, ConfigError},
     engine::{self, Engine},
+    sockets::Sockets,
 };
 
 /// A server that runs. It goes on until it is told to drain.
@@ -84,9 +85,17 @@ impl Server {
     ///
     /// # Errors
     /// As with [`Server::start`].
-    pub fn start_with(config: Config, engine: Arc<impl Engine>) -> Result<Self, StartError> {
-        let listeners = listen::bind(&config.listen, config.loops, &config.listen_set)?;
-        let ops_listeners = listen::bind(&config.ops_listen, 1, &config.ops_listen_set)?;
+    pub fn start_with(mut config: Config, engine: Arc<impl Engine>) -> Result<Self, StartError> {
+        let Sockets { data, ops } = mem::take(&mut config.sockets);
+        let are_shared = data.is_some() && config.loops > 1;
+        let listeners = match data {
+            Some(socket) => listen::share(socket, config.loops)?,
+            None => listen::bind(&config.listen, config.loops, &config.listen_set)?,
+        };
+        let ops_listeners = match ops {
+            Some(socket) => listen::share(socket, 1)?,
+            None => listen::bind(&config.ops_listen, 1, &config.ops_listen_set)?,
+        };
         let (addr, ops_addr) = (listeners[0].local_addr()?, ops_listeners[0].local_addr()?);
         let epoch = Epoch::begin();
 
@@ -118,7 +127,8 @@ impl Server {
             };
             threads.push(thread::Builder::new().name(name).spawn(move || {
                 let clock = Clock::new(epoch);
-                let event_loop = EventLoop::new(lane, plane, poll, listener, clock);
+                let mut event_loop = EventLoop::new(lane, plane, poll, listener, clock);
+                event_loop.is_shared = are_shared && plane == PlaneKind::Data;
                 let ended = catch_unwind(AssertUnwindSafe(|| event_loop.run(&current)));
                 if !matches!(ended, Ok(Ok(()))) {
                     tracing::error!(lane, ?ended, "an event loop failed; the server ends");
