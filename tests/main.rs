@@ -70,6 +70,7 @@ mod suite {
 
 // The program and the cluster, as real processes.
 mod activation;
+mod clocks;
 mod cluster;
 mod program;
 

@@ -2,13 +2,13 @@
 
 use std::fs::{self, File};
 use std::net::TcpListener;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use rusqlite::Connection;
 use rustix::process::Signal;
 
-use crate::harness::{Client, Origin, Process, Reply, get, run};
+use crate::harness::{Client, Origin, Process, Reply, get, program, run};
 
 /// A group over a database in the data directory.
 const DATABASE: &str = "[origins.database]\nkind = \"sqlite\"\ndatabase = \"scores.db\"\n\
@@ -93,6 +93,77 @@ fn a_wrong_configuration_ends_with_2_and_the_place() {
     assert_eq!(run(&["check", "wrong.toml"], directory.path()).status.code(), Some(0));
     assert_eq!(run(&["check", "none.toml"], directory.path()).status.code(), Some(2));
     assert_eq!(run(&["fly"], directory.path()).status.code(), Some(2));
+}
+
+#[test]
+fn variables_and_flags_go_over_the_file() {
+    let directory = tempfile::tempdir().expect("a directory");
+    fs::write(directory.path().join("gocache.toml"), DATABASE).expect("writable");
+    let check = |name: &str, value: &str| {
+        let mut command = Command::new(program());
+        command.args(["check", "gocache.toml"]).current_dir(directory.path()).env(name, value);
+        let output = command.output().expect("it runs");
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let (code, message) = check("GOCACHE_LIMITS_PIPELINE", "0");
+    assert_eq!(code, Some(2));
+    assert!(message.contains("GOCACHE_LIMITS_PIPELINE: this is a number from 1"), "{message}");
+    let (code, message) = check("GOCACHE_LIMITS_PIPELIEN", "7");
+    assert_eq!(code, Some(0), "it may be somebody else's");
+    assert!(message.contains("GOCACHE_LIMITS_PIPELIEN: this variable"), "{message}");
+    assert_eq!(check("GOCACHE_LIMITS_PIPELINE", "7"), (Some(0), String::new()));
+
+    let wrong = run(&["serve", "--set", "limits.pipeline=none"], directory.path());
+    let message = String::from_utf8_lossy(&wrong.stderr);
+    assert_eq!(wrong.status.code(), Some(2), "{message}");
+    assert!(message.contains("--set limits.pipeline: invalid type"), "{message}");
+
+    let environment = [("GOCACHE_GROUPS_SCORES_BUDGET", "4 KiB"), ("GOCACHE_LIMITS_PIPELIEN", "7")];
+    let process = Process::start_in(directory.path(), DATABASE, &environment);
+    assert_eq!(process.metric("gocache_budget_bytes"), 4096.0);
+    process.logs(r#""name":"GOCACHE_LIMITS_PIPELIEN""#);
+    process.signal(Signal::HUP);
+    process.logs("reloaded");
+    assert_eq!(process.metric("gocache_budget_bytes"), 4096.0, "for the file as it is read again");
+}
+
+#[test]
+fn the_ready_line_is_fixed() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let process = Process::start(directory.path(), None);
+    process.logs(r#""message":"ready""#);
+    let log = process.log();
+    let line = log.lines().find(|line| line.contains(r#""message":"ready""#)).expect("it is there");
+    let line: serde_json::Value = serde_json::from_str(line).expect("a line is an object");
+    let (addr, ops_addr) = (process.addr, process.ops_addr);
+    assert_eq!(line["level"], "INFO");
+    assert_eq!(line["url"], format!("http://{addr}/_gocache/GROUP/KEY"));
+    assert_eq!(line["operations"], format!("http://{ops_addr}/"));
+}
+
+#[test]
+fn what_fails_again_and_again_has_a_line_a_second() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let process = Process::start(directory.path(), Some(DATABASE));
+    let mut client = Client::connect(process.addr);
+    let began = std::time::Instant::now();
+    let ask = |client: &mut Client| {
+        client.get("Tom").status(502).one_line();
+    };
+    for _ in 0..100 {
+        ask(&mut client);
+    }
+    // The next one tells of those that were held back.
+    crate::harness::eventually("they are counted", || {
+        ask(&mut client);
+        process
+            .log()
+            .lines()
+            .any(|line| line.contains("unable to open") && !line.contains("\"suppressed\":0"))
+    });
+    let log = process.log();
+    let lines = log.lines().filter(|line| line.contains("unable to open")).count() as u64;
+    assert!(lines <= 2 + began.elapsed().as_secs(), "{lines} lines:\n{log}");
 }
 
 #[test]

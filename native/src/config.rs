@@ -6,6 +6,8 @@
 mod check;
 mod error;
 mod follow;
+mod keys;
+mod overrides;
 mod raw;
 
 use std::{
@@ -18,6 +20,7 @@ use gocache_core::{Eviction, GroupId, PeerId, Ring, Settings};
 
 pub use error::ConfigError;
 use error::Source;
+pub use overrides::Overrides;
 
 use crate::{http1::HeadLimits, sockets::Sockets};
 
@@ -52,6 +55,8 @@ pub struct Config {
     pub origins: Vec<OriginConfig>,
     /// The cluster, if the node stands in one.
     pub cluster: Option<ClusterConfig>,
+    /// Variables of the environment that begin like settings, and are none.
+    pub strangers: Vec<String>,
     /// What is granted to clients at the most.
     pub limits: Limits,
     /// How long everything may take.
@@ -169,37 +174,26 @@ pub struct Deadlines {
     pub peer: Duration,
 }
 
-/// Settings from the command line or the environment, which override the file.
-#[derive(Clone, Debug, Default)]
-pub struct Overrides {
-    /// Instead of `listen`.
-    pub listen: Option<SocketAddr>,
-    /// Instead of `ops_listen`.
-    pub ops_listen: Option<SocketAddr>,
-    /// Instead of `data_dir`.
-    pub data_dir: Option<PathBuf>,
-}
-
 impl Config {
     /// Reads and checks a file.
     ///
     /// # Errors
     /// If it cannot be read, does not parse, or says something that cannot be.
-    pub fn from_file(file: &Path, overrides: Overrides) -> Result<Self, ConfigError> {
+    pub fn from_file(file: &Path, overrides: &Overrides) -> Result<Self, ConfigError> {
         let text = std::fs::read_to_string(file).map_err(|error| {
             let message = format!("cannot be read: {error}; name the file with --config FILE");
             ConfigError::whole_file(file, message)
         })?;
-        Self::check(&Source { file, text: &text }, overrides)
+        Self::check(&Source { file, text: &text, overrides })
     }
 
     /// The demonstration.
     ///
     /// # Errors
     /// If an override makes it invalid.
-    pub fn demonstration(overrides: Overrides) -> Result<Self, ConfigError> {
+    pub fn demonstration(overrides: &Overrides) -> Result<Self, ConfigError> {
         let file = Path::new("(demonstration)");
-        Self::check(&Source { file, text: DEMONSTRATION }, overrides)
+        Self::check(&Source { file, text: DEMONSTRATION, overrides })
     }
 
     /// Checks a text as if it were a file.
@@ -207,7 +201,8 @@ impl Config {
     /// # Errors
     /// As with [`Config::from_file`].
     pub fn from_toml(text: &str) -> Result<Self, ConfigError> {
-        Self::check(&Source { file: Path::new("(text)"), text }, Overrides::default())
+        let overrides = &Overrides::default();
+        Self::check(&Source { file: Path::new("(text)"), text, overrides })
     }
 
     /// A group as the core is told of it.

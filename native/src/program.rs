@@ -2,8 +2,8 @@
 //! start a server, and all else in common.
 
 use std::{
+    env,
     io::{self, Write},
-    net::SocketAddr,
     path::{Path, PathBuf},
     process::ExitCode,
     sync::{Arc, atomic::AtomicBool},
@@ -31,14 +31,25 @@ pub struct Arguments {
     #[arg(long, env = "GOCACHE_CONFIG", value_name = "FILE")]
     config: Option<PathBuf>,
     /// Where clients and peers are answered.
-    #[arg(long, env = "GOCACHE_LISTEN", value_name = "IP:PORT")]
-    listen: Option<SocketAddr>,
+    #[arg(long, value_name = "IP:PORT")]
+    listen: Option<String>,
     /// Where operators are answered.
-    #[arg(long, env = "GOCACHE_OPS_LISTEN", value_name = "IP:PORT")]
-    ops_listen: Option<SocketAddr>,
+    #[arg(long, value_name = "IP:PORT")]
+    ops_listen: Option<String>,
     /// Where databases with a relative path are.
-    #[arg(long, env = "GOCACHE_DATA_DIR", value_name = "DIR")]
-    data_dir: Option<PathBuf>,
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<String>,
+    /// What is logged: a level, or such as "warn,gocache=debug".
+    #[arg(long, value_name = "LEVEL")]
+    log: Option<String>,
+    /// Any key of the file, such as limits.connections=100 or groups.scores.budget="64 MiB".
+    #[arg(long, value_name = "KEY=VALUE", value_parser = pair)]
+    set: Vec<(String, String)>,
+}
+
+fn pair(text: &str) -> Result<(String, String), &'static str> {
+    let (key, value) = text.split_once('=').ok_or("it is written KEY=VALUE")?;
+    Ok((key.trim().to_owned(), value.trim().to_owned()))
 }
 
 /// Why a program ends without having done what it was asked for.
@@ -55,17 +66,35 @@ const RUN_TIME: u8 = 1;
 const MISUSE: u8 = 2;
 
 impl Arguments {
+    /// What goes over the file: the environment, and over that the flags.
+    fn overrides(&self) -> Overrides {
+        let Self { listen, ops_listen, data_dir, log, set, .. } = self;
+        let mut overrides = Overrides::of_variables(env::vars_os());
+        for (key, value) in set {
+            overrides.set(&format!("--set {key}"), key, value);
+        }
+        for (flag, key, value) in [
+            ("--listen", "listen", listen),
+            ("--ops-listen", "ops_listen", ops_listen),
+            ("--data-dir", "data_dir", data_dir),
+            ("--log", "log", log),
+        ] {
+            value.iter().for_each(|value| overrides.set(flag, key, value));
+        }
+        overrides
+    }
+
     /// Serves until a signal says to stop, and drains.
     ///
     /// # Errors
     /// If the configuration or the start fails.
     pub fn run(self, start: impl FnOnce(Config) -> Result<Server, Failure>) -> Result<(), Failure> {
-        let Self { config: file, listen, ops_listen, data_dir } = self;
-        let overrides = Overrides { listen, ops_listen, data_dir };
+        let overrides = self.overrides();
+        let file = self.config;
         let read = || {
             let mut config = match &file {
-                Some(file) => Config::from_file(file, overrides.clone()),
-                None => Config::demonstration(overrides.clone()),
+                Some(file) => Config::from_file(file, &overrides),
+                None => Config::demonstration(&overrides),
             }?;
             config.limits.connections = connections(config.limits.connections);
             Ok(config)
@@ -75,6 +104,9 @@ impl Arguments {
         let mut config = read()?;
         config.sockets = sockets;
         let log = Log::begin(&config.log);
+        for name in &config.strangers {
+            tracing::warn!(%name, "{STRANGER}");
+        }
         if file.is_none() {
             crate::origin::create_demonstration(&config).map_err(Failure::RunTime)?;
         }
@@ -120,6 +152,9 @@ fn notify(state: &[NotifyState<'_>]) {
     }
 }
 
+/// What is said of a variable that is no setting.
+const STRANGER: &str = "this variable begins like a setting, and is none";
+
 /// Reads the configuration again and goes on with it, or as before.
 fn reload(server: &Server, log: &Log, read: impl FnOnce() -> Result<Config, ConfigError>) {
     let mut directives = None;
@@ -164,12 +199,15 @@ fn signals() -> io::Result<Signals> {
     Signals::new([SIGHUP, SIGTERM, SIGINT])
 }
 
-/// Checks a configuration file and says so.
+/// Checks a configuration file, with the variables that go over it, and says so.
 ///
 /// # Errors
 /// If there is something wrong with it.
 pub fn check(file: &Path) -> Result<(), Failure> {
-    let config = Config::from_file(file, Overrides::default())?;
+    let config = Config::from_file(file, &Overrides::of_variables(env::vars_os()))?;
+    for name in &config.strangers {
+        say(&mut io::stderr(), &format!("{name}: {STRANGER}"));
+    }
     let (groups, origins) = (config.groups.len(), config.origins.len());
     let name = file.display();
     say(&mut io::stdout(), &format!("{name}: sound; {groups} groups, {origins} origins"));

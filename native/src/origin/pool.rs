@@ -124,16 +124,17 @@ fn outcome(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use gocache_core::{GroupId, Source};
+    use crate::{config::Config, engine};
+    use gocache_core::{Asker, Error, Get, GroupId, Landing, Source, Waiter};
     use std::sync::mpsc::channel;
 
-    /// An origin that takes its time, and panics for one key.
+    /// An origin that takes its time, and panics for some keys.
     struct Slow(Duration);
 
     impl Origin for Slow {
         fn load(&mut self, key: &[u8]) -> Result<Option<Vec<u8>>, Failure> {
             thread::sleep(self.0);
-            assert_ne!(key, b"panic", "the origin's code has a bug");
+            assert!(!key.starts_with(b"panic"), "the origin's code has a bug");
             Ok(Some(key.to_vec()))
         }
     }
@@ -167,6 +168,56 @@ mod tests {
         let results = load(Duration::from_millis(300), Duration::from_millis(200), &keys);
         assert_eq!(results[0], Ok(b"a".to_vec()));
         assert_eq!(results[1..], [const { Err(LoadError::TimedOut) }; 5]);
+    }
+
+    #[test]
+    fn panics_again_and_again_leave_nothing_behind() {
+        const KEYS: u64 = 1_000;
+        let text = "[origins.o]\nkind = \"http\"\nurl = \"http://127.0.0.1:1/\"\n\
+                    [groups.g]\norigin = \"o\"\nbudget = \"1 MiB\"\n";
+        let config = Config::from_toml(text).expect("sound");
+        let node = Arc::new(engine::node(&config).expect("memory"));
+        let terms = Terms { origin: "buggy".to_owned(), patience: Duration::from_secs(60) };
+        let (sender, landed) = channel();
+        let land: Land = {
+            let node = Arc::clone(&node);
+            Arc::new(move |_, fetch, ended| {
+                let landing = node.land(fetch, ended.result, gocache_core::Instant::ZERO);
+                let Landing::Done(done) = landing else { panic!("it came from the origin") };
+                drop(sender.send(done));
+            })
+        };
+        let pool = Pool::start(2, KEYS as usize, &terms, || Slow(Duration::ZERO), &land);
+        let pool = pool.expect("two threads more");
+        drop(land);
+        for number in 0..KEYS {
+            let bad = number.is_multiple_of(10);
+            let key = if bad { format!("panic {number}") } else { number.to_string() };
+            let get = |waiter| {
+                let (asker, now) = (Asker::Client, gocache_core::Instant::ZERO);
+                node.get(GroupId(0), key.as_bytes(), asker, Waiter(waiter), now).expect("room")
+            };
+            let Get::Fetch(fetch) = get(2 * number) else { panic!("nobody loads it yet") };
+            assert!(matches!(get(2 * number + 1), Get::Wait));
+            pool.submit(fetch).expect("the queue has room");
+        }
+        drop(pool);
+        let mut told = vec![0; 2 * KEYS as usize];
+        for done in landed {
+            for Waiter(waiter) in done.waiters {
+                told[waiter as usize] += 1;
+                let expected = (waiter / 2).is_multiple_of(10).then_some(Error::Panicked);
+                assert_eq!(done.result.as_ref().err().copied(), expected);
+            }
+        }
+        assert!(told.iter().all(|&times| times == 1), "everyone is told, once");
+        let [stats] = node.groups().map(|(_, group)| group.stats()).collect::<Vec<_>>()[..] else {
+            panic!("one group")
+        };
+        assert_eq!(
+            (stats.flights, stats.load_errors, stats.entries),
+            (0, KEYS / 10, KEYS * 9 / 10)
+        );
     }
 
     #[test]
