@@ -34,9 +34,6 @@ const READ: usize = 64 << 10;
 /// Timers of connections that are gone, beyond the number of those that are not.
 const SPARE_TIMERS: usize = 1 << 10;
 
-/// How often loads past their deadline are looked for.
-const OVERDUE: Duration = Duration::from_millis(20);
-
 /// Which plane the connections of a loop belong to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum PlaneKind {
@@ -76,7 +73,6 @@ pub(super) struct EventLoop {
     pub(super) fetches: Vec<Fetch>,
     pub(super) scratch: Box<[u8]>,
     pub(super) spare: Output,
-    overdue_at: Instant,
     drain_until: Instant,
 }
 
@@ -112,7 +108,6 @@ impl EventLoop {
             fetches: Vec::new(),
             scratch: vec![0; READ].into(),
             spare: Output::default(),
-            overdue_at: now,
             drain_until: now,
         }
     }
@@ -217,9 +212,8 @@ impl EventLoop {
             // Nobody says when the last client of another loop has gone.
             return Some(Duration::from_millis(5));
         }
-        let overdue = (self.plane == PlaneKind::Ops).then_some(self.overdue_at);
         let drain = self.draining.then_some(self.drain_until);
-        let next = [self.timers.next(), self.accept_at, overdue, drain].into_iter().flatten().min();
+        let next = [self.timers.next(), self.accept_at, drain].into_iter().flatten().min();
         // The clock counts whole milliseconds: one more, not to come a moment too early.
         next.map(|at| at.since(self.clock.now()) + Duration::from_millis(1))
     }
@@ -229,12 +223,6 @@ impl EventLoop {
         if self.accept_at.is_some_and(|at| at <= now) {
             self.accept_at = None;
             self.accept(shared);
-        }
-        if self.plane == PlaneKind::Ops && self.overdue_at <= now {
-            self.overdue_at = now.after(OVERDUE);
-            while let Some(done) = shared.engine.overdue(now) {
-                shared.control.deliver(done, None, |_, _| ());
-            }
         }
         while let Some((deadline, Owner { token, number })) = self.timers.pop(now) {
             if token % 2 == 0 {

@@ -16,6 +16,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Mutex, PoisonError},
     thread::{self, JoinHandle},
+    time::Duration,
 };
 
 use mio::{Poll, Waker};
@@ -40,7 +41,11 @@ pub struct Server {
     reload: Mutex<Reload>,
     data: Vec<JoinHandle<()>>,
     ops: JoinHandle<()>,
+    overdue: JoinHandle<()>,
 }
+
+/// How often loads past their deadline are looked for.
+const OVERDUE: Duration = Duration::from_millis(20);
 
 /// Takes up another configuration; see [`Server::reload`].
 type Reload = Box<dyn FnMut(Config) -> Result<Vec<&'static str>, String> + Send>;
@@ -137,6 +142,10 @@ impl Server {
             })?);
         }
         let ops = threads.pop().ok_or_else(|| io::Error::other("there is no operations loop"))?;
+        let overdue = thread::Builder::new().name("overdue".to_owned()).spawn({
+            let (current, control) = (Arc::clone(&current), Arc::clone(&control));
+            move || look_for_overdue(&current, &control, epoch)
+        })?;
         let reload = Box::new({
             let control = Arc::clone(&control);
             move |config| {
@@ -148,7 +157,7 @@ impl Server {
             }
         });
         let reload = Mutex::new(reload as Reload);
-        Ok(Self { addr, ops_addr, control, reload, data: threads, ops })
+        Ok(Self { addr, ops_addr, control, reload, data: threads, ops, overdue })
     }
 
     /// Where clients are answered: the configured address, with the port that the system chose if
@@ -205,6 +214,26 @@ impl Server {
             drop(thread.join());
         }
         self.control.advance(Stage::Stopped);
+        self.overdue.thread().unpark();
+        drop(self.overdue.join());
         drop(self.ops.join());
+    }
+}
+
+/// Ends the loads that nobody brings home, until the server stops. It takes the locks of the cache for
+/// it, for which no loop of the operations plane should wait.
+fn look_for_overdue<E: Engine>(current: &Current<E>, control: &Control, epoch: Epoch) {
+    let look = || {
+        while control.stage() < Stage::Stopped {
+            thread::park_timeout(OVERDUE);
+            let Some((shared, _)) = current.get() else { return };
+            while let Some(done) = shared.engine.overdue(epoch.now()) {
+                control.deliver(done, None, |_, _| ());
+            }
+        }
+    };
+    // What made it panic has been logged.
+    if catch_unwind(AssertUnwindSafe(look)).is_err() {
+        control.fail();
     }
 }
