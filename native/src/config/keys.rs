@@ -18,15 +18,14 @@ pub(super) fn named(name: &str, file: &DeTable<'_>) -> Vec<Vec<String>> {
         ("deadlines", fields::<raw::Deadlines>()),
         ("cluster", fields::<raw::Cluster>()),
     ];
+    let named_tables = [("groups", fields::<raw::Group>()), ("origins", fields::<raw::Origin>())];
     let below = |table: &str| name.strip_prefix(table)?.strip_prefix('_');
     let mut paths = Vec::new();
     for (table, fields) in tables {
         let key = below(table).filter(|key| fields.contains(key));
         paths.extend(key.map(|key| vec![table.to_owned(), key.to_owned()]));
     }
-    for (table, fields) in
-        [("groups", fields::<raw::Group>()), ("origins", fields::<raw::Origin>())]
-    {
+    for (table, fields) in named_tables {
         let named = file.get(table).and_then(|table| table.get_ref().as_table());
         for each in named.into_iter().flat_map(DeTable::keys) {
             let each = each.get_ref();
@@ -36,7 +35,7 @@ pub(super) fn named(name: &str, file: &DeTable<'_>) -> Vec<Vec<String>> {
         }
     }
     // What is a table stands in no variable as a whole.
-    let is_table = ["groups", "origins", "limits", "deadlines", "cluster"].contains(&name);
+    let is_table = tables.iter().chain(&named_tables).any(|(table, _)| *table == name);
     if !is_table && fields::<raw::File>().contains(&name) {
         paths.push(vec![name.to_owned()]);
     }

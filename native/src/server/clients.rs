@@ -21,7 +21,7 @@ use crate::{
     data::{DataPlane, MAX_SLOTS},
     engine::Engine,
     http1::Request,
-    meter::{Closed, Meter},
+    meter::Closed,
     ops::OpsPlane,
     output::MAX_SLICES,
     phase::Next,
@@ -98,9 +98,9 @@ impl EventLoop {
             }
             PlaneKind::Ops => self.clients.len() - self.refused >= MAX_OPERATORS,
         };
-        let Meter { accepted, refused: turned_away, .. } = &*self.tally.meter;
-        let count = if refused { turned_away } else { accepted };
-        count.add(1);
+        if refused {
+            self.tally.meter.refused.add(1);
+        }
         if (refused && self.refused >= MAX_REFUSED) || self.clients.len() >= MAX_SLOTS {
             return;
         }
@@ -125,6 +125,9 @@ impl EventLoop {
                 shared.control.connections.fetch_add(1, Ordering::AcqRel);
             }
             (false, PlaneKind::Ops) => {}
+        }
+        if !refused {
+            self.tally.meter.accepted.add(1);
         }
         self.numbers += 1;
         entry.insert(Client {
