@@ -1,6 +1,7 @@
 //! The cluster: three real processes and one origin that counts. Each key is loaded once in all of
 //! them, and a node that is killed, or hangs, costs no client an error.
 
+use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -17,7 +18,7 @@ struct Cluster {
     // The nodes end before the origin and their directories go.
     nodes: Vec<Process>,
     origin: Origin,
-    _directories: Vec<TempDir>,
+    directories: Vec<TempDir>,
 }
 
 impl Cluster {
@@ -42,7 +43,7 @@ impl Cluster {
             Process::start_at(directory, Some(&config), addresses[at])
         };
         let nodes = (0..).zip(&directories).map(|(at, it)| start(at, it.path())).collect();
-        Self { nodes, origin, _directories: directories }
+        Self { nodes, origin, directories }
     }
 
     fn total(&self, metric: &str) -> f64 {
@@ -148,6 +149,36 @@ fn a_node_that_hangs_is_waited_for_once() {
         failures() == before
     });
     assert!(began.elapsed() < 2 * PATIENCE);
+}
+
+#[test]
+fn a_node_leaves_the_ring_and_comes_back_while_it_runs() {
+    let cluster = Cluster::start();
+    let node = &cluster.nodes[0];
+    let file = cluster.directories[0].path().join("gocache.toml");
+    let text = fs::read_to_string(&file).expect("it was started with one");
+    let reload = |text: &str| {
+        let before = node.log().matches("reloaded").count();
+        fs::write(&file, text).expect("writable");
+        node.signal(Signal::HUP);
+        eventually("it is reloaded", || node.log().matches("reloaded").count() > before);
+    };
+    let forwarded = || node.metric("gocache_peer_loads_total");
+    let ask = |prefix| {
+        for key in keys(prefix, 20) {
+            node.get(&key).status(200).body(&key);
+        }
+    };
+    reload(text.split("[cluster]").next().expect("the beginning"));
+    ask("alone");
+    assert_eq!(forwarded(), 0.0, "it stands alone");
+    reload(&text);
+    ask("together");
+    assert!(forwarded() > 0.0, "it asks the others again");
+    ask("alone");
+    let [hits, failures] =
+        ["gocache_hits_total", "gocache_peer_failures_total"].map(|it| node.metric(it));
+    assert_eq!((hits, failures), (20.0, 0.0), "what it cached is still there");
 }
 
 #[test]

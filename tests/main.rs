@@ -62,12 +62,15 @@ mod suite {
         mod target;
     }
 
-    // The operations plane, on a port of its own, and the end.
+    // The operations plane, on a port of its own, another configuration, and the end.
     mod drain;
     mod operations;
+    mod reload;
 }
 
 // The program and the cluster, as real processes.
+mod activation;
+mod clocks;
 mod cluster;
 mod program;
 

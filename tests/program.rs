@@ -2,13 +2,13 @@
 
 use std::fs::{self, File};
 use std::net::TcpListener;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use rusqlite::Connection;
 use rustix::process::Signal;
 
-use crate::harness::{Client, Origin, Process, Reply, get, run};
+use crate::harness::{Client, Origin, Process, Reply, get, program, run};
 
 /// A group over a database in the data directory.
 const DATABASE: &str = "[origins.database]\nkind = \"sqlite\"\ndatabase = \"scores.db\"\n\
@@ -24,9 +24,9 @@ fn the_demonstration_serves_a_database_that_anyone_can_open() {
     process.get("Jack").status(200).body("589");
     process.get("Sam").status(200).body("567");
     process.get("Ann").status(404).body("Ann not exist\n");
-    process.logs("key=Ann");
+    process.logs(r#""key":"Ann""#);
     let log = process.log();
-    let loads = log.lines().filter(|line| line.contains("load") && line.contains("key=Tom"));
+    let loads = log.lines().filter(|line| line.contains("load") && line.contains(r#""key":"Tom""#));
     assert_eq!(loads.count(), 1, "one load, and none for the second request:\n{log}");
     assert_eq!(process.metric("gocache_budget_bytes"), 2048.0);
 
@@ -96,6 +96,77 @@ fn a_wrong_configuration_ends_with_2_and_the_place() {
 }
 
 #[test]
+fn variables_and_flags_go_over_the_file() {
+    let directory = tempfile::tempdir().expect("a directory");
+    fs::write(directory.path().join("gocache.toml"), DATABASE).expect("writable");
+    let check = |name: &str, value: &str| {
+        let mut command = Command::new(program());
+        command.args(["check", "gocache.toml"]).current_dir(directory.path()).env(name, value);
+        let output = command.output().expect("it runs");
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let (code, message) = check("GOCACHE_LIMITS_PIPELINE", "0");
+    assert_eq!(code, Some(2));
+    assert!(message.contains("GOCACHE_LIMITS_PIPELINE: this is a number from 1"), "{message}");
+    let (code, message) = check("GOCACHE_LIMITS_PIPELIEN", "7");
+    assert_eq!(code, Some(0), "it may be somebody else's");
+    assert!(message.contains("GOCACHE_LIMITS_PIPELIEN: this variable"), "{message}");
+    assert_eq!(check("GOCACHE_LIMITS_PIPELINE", "7"), (Some(0), String::new()));
+
+    let wrong = run(&["serve", "--set", "limits.pipeline=none"], directory.path());
+    let message = String::from_utf8_lossy(&wrong.stderr);
+    assert_eq!(wrong.status.code(), Some(2), "{message}");
+    assert!(message.contains("--set limits.pipeline: invalid type"), "{message}");
+
+    let environment = [("GOCACHE_GROUPS_SCORES_BUDGET", "4 KiB"), ("GOCACHE_LIMITS_PIPELIEN", "7")];
+    let process = Process::start_in(directory.path(), DATABASE, &environment);
+    assert_eq!(process.metric("gocache_budget_bytes"), 4096.0);
+    process.logs(r#""name":"GOCACHE_LIMITS_PIPELIEN""#);
+    process.signal(Signal::HUP);
+    process.logs("reloaded");
+    assert_eq!(process.metric("gocache_budget_bytes"), 4096.0, "for the file as it is read again");
+}
+
+#[test]
+fn the_ready_line_is_fixed() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let process = Process::start(directory.path(), None);
+    process.logs(r#""message":"ready""#);
+    let log = process.log();
+    let line = log.lines().find(|line| line.contains(r#""message":"ready""#)).expect("it is there");
+    let line: serde_json::Value = serde_json::from_str(line).expect("a line is an object");
+    let (addr, ops_addr) = (process.addr, process.ops_addr);
+    assert_eq!(line["level"], "INFO");
+    assert_eq!(line["url"], format!("http://{addr}/_gocache/GROUP/KEY"));
+    assert_eq!(line["operations"], format!("http://{ops_addr}/"));
+}
+
+#[test]
+fn what_fails_again_and_again_has_a_line_a_second() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let process = Process::start(directory.path(), Some(DATABASE));
+    let mut client = Client::connect(process.addr);
+    let began = std::time::Instant::now();
+    let ask = |client: &mut Client| {
+        client.get("Tom").status(502).one_line();
+    };
+    for _ in 0..100 {
+        ask(&mut client);
+    }
+    // The next one tells of those that were held back.
+    crate::harness::eventually("they are counted", || {
+        ask(&mut client);
+        process
+            .log()
+            .lines()
+            .any(|line| line.contains("unable to open") && !line.contains("\"suppressed\":0"))
+    });
+    let log = process.log();
+    let lines = log.lines().filter(|line| line.contains("unable to open")).count() as u64;
+    assert!(lines <= 2 + began.elapsed().as_secs(), "{lines} lines:\n{log}");
+}
+
+#[test]
 fn a_port_in_use_ends_with_2_and_the_place() {
     let directory = tempfile::tempdir().expect("a directory");
     let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
@@ -143,6 +214,45 @@ fn sigterm_finishes_what_was_asked_and_ends_with_0() {
     client.answer().status(200).body("at last").has("Connection", "close");
     client.end();
     assert_eq!(process.wait().code(), Some(0));
+}
+
+#[test]
+fn sighup_takes_up_the_file_as_it_is_now() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let origin = Origin::start();
+    origin.set("Tom", Reply::value("630"));
+    let config = format!(
+        "[origins.api]\nkind = \"http\"\nurl = \"{}\"\n\
+         [groups.scores]\norigin = \"api\"\nbudget = \"1 MiB\"\n",
+        origin.url()
+    );
+    let process = Process::start(directory.path(), Some(&config));
+    let reload = |text: &str| {
+        fs::write(directory.path().join("gocache.toml"), text).expect("writable");
+        process.signal(Signal::HUP);
+    };
+    process.get("Tom").status(200).body("630");
+
+    reload(&config.replace("1 MiB", "much"));
+    process.logs("gocache.toml:6:10: a size is a number of bytes");
+    process.logs("nothing has changed");
+    assert_eq!(process.metric("gocache_budget_bytes"), f64::from(1 << 20));
+
+    reload(&format!("loops = 9\nlog = \"warn\"\n{}", config.replace("1 MiB", "2 MiB")));
+    process.logs("need a restart");
+    process.logs(r#""keys":"loops""#);
+    assert_eq!(process.metric("gocache_budget_bytes"), f64::from(2 << 20));
+    process.get("Tom").status(200).body("630");
+    assert_eq!(origin.loads_of("Tom"), 1, "it was cached all the time");
+    process.get("Ann").status(404);
+
+    reload(&config);
+    crate::harness::eventually("the old budget", || {
+        process.metric("gocache_budget_bytes") == f64::from(1 << 20)
+    });
+    process.get("Sam").status(404);
+    process.logs(r#""key":"Sam""#);
+    assert!(!process.log().contains(r#""key":"Ann""#), "the log was at warn");
 }
 
 #[test]

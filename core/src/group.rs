@@ -21,11 +21,11 @@ use crate::{
     policy::Chosen,
     room,
     seed::Seed,
-    settings::Settings,
+    settings::{Settings, Tunable},
     shard::{Got, Shard},
     stats::Stats,
     store::Store,
-    time::{Instant, Now, of_ticks, ticks},
+    time::{Instant, Now, of_ticks},
 };
 
 /// Slots of one shard that are swept where no operation does it.
@@ -43,8 +43,10 @@ pub type SpinLock = spin::RwLock<()>;
 /// one, a lock that puts the others to sleep is the better choice.
 pub struct Group<R: RawRwLock = SpinLock, A: Memory = Global> {
     pub(crate) name: Vec<u8, A>,
-    pub(crate) settings: Settings,
-    pub(crate) lifetime: Option<u32>,
+    pub(crate) tunable: Tunable,
+    /// Whether entries keep the digests of their values.
+    #[cfg(feature = "digests")]
+    pub(crate) digests: bool,
     pub(crate) seed: Seed,
     pub(crate) allocator: A,
     pub(crate) budget: Budget,
@@ -155,8 +157,9 @@ impl<R: RawRwLock, A: Memory> Group<R, A> {
         let least = shards.first().ok_or(OutOfMemory)?.0.read().store.least();
         Ok(Self {
             name: own_name,
-            lifetime: settings.lifetime.map(ticks),
-            settings,
+            tunable: Tunable::new(&settings),
+            #[cfg(feature = "digests")]
+            digests: settings.digests,
             seed,
             allocator,
             least: budget.used() + least,
@@ -202,6 +205,19 @@ impl<R: RawRwLock, A: Memory> Group<R, A> {
         }
     }
 
+    /// Takes on the budget, the lifetime, the jitter and the limits of other settings, and keeps what
+    /// it holds. What a group is built of stays as it is: policy, shards, digests and estimates.
+    ///
+    /// A group that had no lifetime and gets one is flushed, for nobody knows how old its values are.
+    pub fn adjust(&self, settings: &Settings) {
+        let had_lifetime = self.tunable.lifetime().is_some();
+        self.tunable.set(settings);
+        if settings.lifetime.is_some() && !had_lifetime {
+            self.flush();
+        }
+        self.set_budget(settings.budget);
+    }
+
     /// The group's counters.
     #[must_use]
     pub fn stats(&self) -> Stats {
@@ -231,8 +247,9 @@ impl<R: RawRwLock, A: Memory> Group<R, A> {
         at: Instant,
         source: impl FnOnce() -> Source,
     ) -> Result<Got<A>, Error> {
-        if key.len() > self.longest_key() {
-            return Err(Error::KeyTooLong { limit: self.longest_key() });
+        let limit = self.tunable.key_bytes();
+        if key.len() > limit {
+            return Err(Error::KeyTooLong { limit });
         }
         let hash = self.seed.hash(key);
         let shard = self.shard(hash).ok_or(Error::NoSuchGroup)?;
@@ -251,7 +268,8 @@ impl<R: RawRwLock, A: Memory> Group<R, A> {
         }
         out = Evicted::new(&self.budget);
         let ask = Ask { hash, key, asker, waiter, now: at, generation: now.generation };
-        let rules = (&self.settings.limits, &self.flights);
+        let limits = self.tunable.limits();
+        let rules = (&limits, &self.flights);
         shard.join(&ask, &now, rules, source, &mut out)
     }
 
@@ -269,7 +287,7 @@ impl<R: RawRwLock, A: Memory> Group<R, A> {
     /// Takes out a load that has been in the air for too long, and says who waited for it. Where
     /// there is none, it looks after a few entries of one shard.
     pub(crate) fn take_overdue(&self, at: Instant) -> Option<Vec<Waiter, A>> {
-        let deadline = self.settings.limits.load_deadline;
+        let deadline = self.tunable.limits().load_deadline;
         for shard in &self.shards {
             let mut shard = shard.0.write();
             if let Some(waiters) = shard.flights.take_overdue(deadline, at, &self.flights) {
@@ -286,17 +304,11 @@ impl<R: RawRwLock, A: Memory> Group<R, A> {
         None
     }
 
-    pub(crate) fn longest_key(&self) -> usize {
-        self.settings.limits.key_bytes.min(usize::from(u16::MAX))
-    }
-
     pub(crate) fn now(&self, at: Instant) -> Now {
-        Now {
-            tick: at.tick(),
-            lifetime: self.lifetime,
-            jitter: self.settings.jitter,
-            generation: self.generation.load(Ordering::Acquire),
-        }
+        // First: with the generation that a first lifetime begins comes that lifetime.
+        let generation = self.generation.load(Ordering::Acquire);
+        let Self { tunable, .. } = self;
+        Now { tick: at.tick(), lifetime: tunable.lifetime(), jitter: tunable.jitter(), generation }
     }
 
     /// The shard of a hash, by the lowest bits, which nothing else in it goes by first.

@@ -6,6 +6,7 @@ use crate::{
     flight::FlightId,
     landing::Landed,
     policy::Eviction,
+    settings::Limits,
 };
 use std::{format, thread, vec};
 
@@ -213,5 +214,51 @@ fn a_smaller_budget_takes_from_every_shard() {
     assert!(group.stats().bytes as usize <= budget);
     for (now, before) in entries().zip(before) {
         assert!((before / 2..before * 9 / 10).contains(&now), "{now} of {before} are left");
+    }
+}
+
+#[test]
+fn settings_may_change_while_values_stay() {
+    let group = group(Settings { lifetime: Some(Duration::from_secs(60)), ..Settings::default() });
+    assert_eq!(group.insert(b"Tom", b"630", None, NOW), Ok(()));
+    let after = |seconds| NOW.after(Duration::from_secs(seconds));
+    let limits = Limits { key_bytes: 3, flights: 1, ..Limits::default() };
+    let settings =
+        Settings { lifetime: Some(Duration::from_secs(5)), limits, ..Settings::default() };
+    group.adjust(&settings);
+    assert!(group.hit(b"Tom", after(4)).is_some(), "what it holds stays");
+    assert!(group.hit(b"Tom", after(5)).is_none(), "for the new lifetime");
+    assert_eq!(group.ask(b"long").err(), Some(Error::KeyTooLong { limit: 3 }));
+    assert!(matches!(group.ask(b"Sam"), Ok(Got::Lead(..))));
+    assert_eq!(group.ask(b"Ann").err(), Some(Error::Busy));
+    group.adjust(&Settings { lifetime: None, ..settings });
+    assert!(group.hit(b"Tom", after(500)).is_some(), "and for ever without one");
+    group.check();
+}
+
+#[test]
+fn a_first_lifetime_begins_with_no_values() {
+    let group = group(Settings::default());
+    assert_eq!(group.insert(b"Tom", b"630", None, NOW), Ok(()));
+    let settings = Settings { lifetime: Some(Duration::from_secs(5)), ..Settings::default() };
+    group.adjust(&settings);
+    assert!(group.hit(b"Tom", NOW).is_none(), "nobody knows how old it is");
+    assert_eq!(group.insert(b"Tom", b"630", None, NOW), Ok(()));
+    group.adjust(&settings);
+    assert!(group.hit(b"Tom", NOW).is_some(), "the same settings again change nothing");
+    group.check();
+}
+
+#[test]
+fn a_group_without_a_budget_holds_nothing() {
+    for eviction in [Eviction::Lru, Eviction::S3Fifo] {
+        let group = group(Settings { budget: 4 << 20, eviction, shards: 4, ..Settings::default() });
+        for number in 0..20_000_u32 {
+            assert_eq!(group.insert(&number.to_le_bytes(), &[7; 100], None, NOW), Ok(()));
+        }
+        group.set_budget(0);
+        assert!(group.stats().bytes < 16 << 10, "{} bytes are left", group.stats().bytes);
+        assert_eq!(group.stats().entries, 0);
+        group.check();
     }
 }

@@ -72,7 +72,7 @@ impl<R: RawRwLock, A: Memory> Group<R, A> {
     }
 
     fn found(&self, value: Value<A>, load: &Load<A>) -> Found<A> {
-        let ages = self.settings.lifetime.is_some() || load.lifetime.is_some();
+        let ages = self.tunable.lifetime().is_some() || load.lifetime.is_some();
         Found { value, age: ages.then_some(load.age) }
     }
 
@@ -156,23 +156,23 @@ impl<'a, R: RawRwLock, A: Memory> Placing<'a, R, A> {
         age: Duration,
         lifetime: Option<Duration>,
     ) -> Option<Refusal> {
-        let Group { settings, budget, allocator, .. } = self.group;
+        let Group { tunable, budget, allocator, .. } = self.group;
         if !self.is_current(&self.shard.read()) {
             return None;
         }
-        let ages = settings.lifetime.is_some() || lifetime.is_some();
         let now = self.group.now(self.at);
+        let ages = now.lifetime.is_some() || lifetime.is_some();
         let extras = Extras {
             born: ages.then(|| now.tick.wrapping_sub(whole_ticks(age))),
             lifetime: lifetime.map(ticks),
             #[cfg(feature = "digests")]
-            digest: settings.digests.then(|| digest::of(value)),
+            digest: self.group.digests.then(|| digest::of(value)),
             #[cfg(not(feature = "digests"))]
             digest: None,
         };
         let parts = Parts { key: self.key, value, extras, meter: meter(now.generation) };
         let fits = parts.memory::<A>().saturating_add(self.group.least) <= budget.limit()
-            && self.key.len() <= self.group.longest_key();
+            && self.key.len() <= tunable.key_bytes();
         let stored = match fits {
             true => admit(&parts, allocator, budget, self),
             false => Err(Refusal::TooLarge),

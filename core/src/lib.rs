@@ -110,6 +110,7 @@ mod stats;
 mod sync;
 mod width;
 
+pub use allocator_api2::alloc::Global;
 pub use cache::Cache;
 pub use entry::{Memory, OutOfMemory, Value};
 pub use error::{Error, LoadError, Refusal};

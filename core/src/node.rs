@@ -2,7 +2,7 @@
 //! drives. It opens no socket, reads no clock and calls nobody back: a frontend asks with
 //! [`Node::get`], does the load it is told to do, and brings the outcome with [`Node::land`].
 
-use core::fmt;
+use core::{borrow::Borrow, fmt, marker::PhantomData};
 
 use allocator_api2::{alloc::Global, vec::Vec};
 use lock_api::RawRwLock;
@@ -135,10 +135,16 @@ impl core::error::Error for AddError {}
 
 /// The groups of one process, and the ring it stands in. Set up alone, then shared by reference
 /// between threads.
-pub struct Node<R: RawRwLock = SpinLock, A: Memory = Global> {
-    groups: Vec<Group<R, A>, A>,
+///
+/// `G` is how it holds its groups: as they are, or by a handle such as an `Arc`. With handles a node
+/// can be followed by another one that is set up differently, and has the groups that stay in common
+/// with it: see [`Node::put`].
+pub struct Node<R: RawRwLock = SpinLock, A: Memory = Global, G = Group<R, A>> {
+    /// By their numbers, some of which may be free.
+    groups: Vec<Option<G>, A>,
     #[cfg(feature = "ring")]
     ring: Option<(Ring, PeerId)>,
+    locks: PhantomData<fn() -> R>,
 }
 
 impl Node {
@@ -155,7 +161,7 @@ impl Default for Node {
     }
 }
 
-impl<R: RawRwLock, A: Memory> Node<R, A> {
+impl<R: RawRwLock, A: Memory, G: Borrow<Group<R, A>>> Node<R, A, G> {
     /// A node with no groups that stands alone, for groups of these locks and this memory.
     #[must_use]
     pub const fn new_in(allocator: A) -> Self {
@@ -163,6 +169,7 @@ impl<R: RawRwLock, A: Memory> Node<R, A> {
             groups: Vec::new_in(allocator),
             #[cfg(feature = "ring")]
             ring: None,
+            locks: PhantomData,
         }
     }
 
@@ -170,13 +177,29 @@ impl<R: RawRwLock, A: Memory> Node<R, A> {
     ///
     /// # Errors
     /// If there is one of that name, no number left for it, or no memory.
-    pub fn add(&mut self, group: Group<R, A>) -> Result<GroupId, AddError> {
+    pub fn add(&mut self, group: G) -> Result<GroupId, AddError> {
         let id = u16::try_from(self.groups.len()).map_err(|_| AddError::TooMany)?;
-        if self.group(group.name()).is_some() {
+        if self.group(group.borrow().name()).is_some() {
             return Err(AddError::Taken);
         }
-        room::push(&mut self.groups, group).map_err(|_| AddError::OutOfMemory)?;
+        room::push(&mut self.groups, Some(group)).map_err(|_| AddError::OutOfMemory)?;
         Ok(GroupId(id))
+    }
+
+    /// Adds a group under a number that it has already, in a node before this one. The loads in the
+    /// air go by numbers: one that another group had must not be given again. Its name may be taken.
+    ///
+    /// # Errors
+    /// If there is a group of that number, or no memory.
+    pub fn put(&mut self, GroupId(id): GroupId, group: G) -> Result<(), AddError> {
+        while self.groups.len() <= usize::from(id) {
+            room::push(&mut self.groups, None).map_err(|_| AddError::OutOfMemory)?;
+        }
+        match self.groups.get_mut(usize::from(id)) {
+            Some(place @ None) => *place = Some(group),
+            _ => return Err(AddError::Taken),
+        }
+        Ok(())
     }
 
     /// Puts the node into a ring, of which it is the node `own`.
@@ -188,19 +211,25 @@ impl<R: RawRwLock, A: Memory> Node<R, A> {
     /// The number of the group of a name. Nodes have a handful of groups: a scan beats a table.
     #[must_use]
     pub fn group(&self, name: &[u8]) -> Option<GroupId> {
-        let at = self.groups.iter().position(|group| group.name() == name)?;
-        u16::try_from(at).ok().map(GroupId)
+        self.groups().find_map(|(id, group)| (group.name() == name).then_some(id))
     }
 
     /// The group of a number.
     #[must_use]
     pub fn engine(&self, group: GroupId) -> Option<&Group<R, A>> {
-        self.groups.get(usize::from(group.0))
+        self.handle(group).map(G::borrow)
+    }
+
+    /// The group of a number, as the node holds it.
+    #[must_use]
+    pub fn handle(&self, group: GroupId) -> Option<&G> {
+        self.groups.get(usize::from(group.0))?.as_ref()
     }
 
     /// All groups, in the order of their numbers.
-    pub fn groups(&self) -> impl ExactSizeIterator<Item = &Group<R, A>> {
-        self.groups.iter()
+    pub fn groups(&self) -> impl Iterator<Item = (GroupId, &Group<R, A>)> {
+        let all = (0..).map(GroupId).zip(&self.groups);
+        all.filter_map(|(id, group)| Some((id, group.as_ref()?.borrow())))
     }
 
     /// Asks for the value of a key. `waiter` is kept only where the answer is
@@ -255,8 +284,8 @@ impl<R: RawRwLock, A: Memory> Node<R, A> {
     /// more to tell; it also looks after what has expired.
     #[must_use = "whoever waits for this load is to be told"]
     pub fn overdue(&self, now: Instant) -> Option<Done<A>> {
-        let mut groups = (0..).map(GroupId).zip(&self.groups);
-        let (group, waiters) = groups.find_map(|(id, it)| Some((id, it.take_overdue(now)?)))?;
+        let (group, waiters) =
+            self.groups().find_map(|(id, group)| Some((id, group.take_overdue(now)?)))?;
         Some(Done { group, result: Err(Error::TimedOut), waiters })
     }
 
@@ -268,7 +297,7 @@ impl<R: RawRwLock, A: Memory> Node<R, A> {
 
     /// Each group's name and counters.
     pub fn stats(&self) -> impl Iterator<Item = (&[u8], Stats)> {
-        self.groups.iter().map(|group| (group.name(), group.stats()))
+        self.groups().map(|(_, group)| (group.name(), group.stats()))
     }
 
     /// A key is loaded by its owner, save that a peer is never sent on: what it asks this node

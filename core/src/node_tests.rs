@@ -6,7 +6,7 @@ use crate::{
     settings::{Limits, Settings},
 };
 use core::time::Duration;
-use std::{vec, vec::Vec};
+use std::{sync::Arc, vec, vec::Vec};
 
 const NOW: Instant = Instant::from_millis(1_000);
 
@@ -252,4 +252,34 @@ fn many_loads_of_one_key_are_dropped_at_once() {
     assert_eq!(node.stats().map(|(_, stats)| stats.flights).sum::<u64>(), 3_000);
     let thread = std::thread::Builder::new().stack_size(64 << 10);
     thread.spawn(|| drop(node)).expect("a thread").join().expect("it fits the stack");
+}
+
+#[test]
+fn a_node_that_follows_lands_what_began_before() {
+    type Shared = Node<SpinLock, Global, Arc<Group>>;
+    let group = |name| Arc::new(Group::new(name, settings(), Seed::new(7)).expect("memory"));
+    let (old, kept) = (group("scores"), group("kept"));
+    let mut before = Shared::new_in(Global);
+    assert_eq!(before.add(Arc::clone(&old)), Ok(GroupId(0)));
+    assert_eq!(before.add(Arc::clone(&kept)), Ok(GroupId(1)));
+    let get = |node: &Shared, group, waiter| {
+        fetch(node.get(GroupId(group), b"Tom", Asker::Client, Waiter(waiter), NOW))
+    };
+    let (of_old, of_kept) = (get(&before, 0, 1), get(&before, 1, 2));
+
+    // Another group of the same name takes the place of the old one, under another number.
+    let mut after = Shared::new_in(Global);
+    assert_eq!(after.put(GroupId(2), group("scores")), Ok(()));
+    assert_eq!(after.put(GroupId(1), kept), Ok(()));
+    assert_eq!(after.put(GroupId(0), old), Ok(()));
+    assert_eq!(after.put(GroupId(0), group("third")), Err(AddError::Taken));
+    let of_new = get(&after, 2, 3);
+    for (load, waiter) in [(of_old, 1), (of_kept, 2), (of_new, 3)] {
+        assert_eq!(done(after.land(load, value(b"630"), NOW)).waiters, [Waiter(waiter)]);
+    }
+    let mut last = Shared::new_in(Global);
+    assert_eq!(last.put(GroupId(2), group("scores")), Ok(()));
+    assert!(last.engine(GroupId(0)).is_none(), "a number that is free");
+    let nobody = last.get(GroupId(0), b"Tom", Asker::Client, Waiter(4), NOW);
+    assert_eq!(nobody.err(), Some(Error::NoSuchGroup));
 }

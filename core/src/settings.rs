@@ -1,9 +1,15 @@
 //! What a group is given: its budget, its lifetimes, and a number for whatever a client can make
 //! grow.
 
-use core::time::Duration;
+use core::{
+    sync::atomic::{AtomicU8, AtomicU32, AtomicUsize, Ordering},
+    time::Duration,
+};
 
-use crate::policy::Eviction;
+use crate::{
+    policy::Eviction,
+    time::{Instant, ticks},
+};
 
 /// The settings of a group.
 ///
@@ -80,6 +86,72 @@ impl Default for Limits {
             flights: 1 << 10,
             waiters: 16 << 10,
             load_deadline: Duration::from_secs(5),
+        }
+    }
+}
+
+/// Those of the settings that may change while the group is used.
+///
+/// Relaxed: each stands for itself, and for a moment the old one is as good as the new one.
+pub(crate) struct Tunable {
+    /// In ticks; 0 stands for none.
+    lifetime: AtomicU32,
+    jitter: AtomicU8,
+    key_bytes: AtomicUsize,
+    flights: AtomicUsize,
+    waiters: AtomicUsize,
+    /// In milliseconds.
+    load_deadline: AtomicUsize,
+}
+
+impl Tunable {
+    pub(crate) fn new(settings: &Settings) -> Self {
+        let zero = || AtomicUsize::new(0);
+        let new = Self {
+            lifetime: AtomicU32::new(0),
+            jitter: AtomicU8::new(0),
+            key_bytes: zero(),
+            flights: zero(),
+            waiters: zero(),
+            load_deadline: zero(),
+        };
+        new.set(settings);
+        new
+    }
+
+    pub(crate) fn set(&self, settings: &Settings) {
+        let Settings { lifetime, jitter, ref limits, .. } = *settings;
+        let Limits { key_bytes, flights, waiters, load_deadline } = *limits;
+        let deadline = Instant::ZERO.after(load_deadline).as_millis();
+        let deadline = usize::try_from(deadline).unwrap_or(usize::MAX);
+        self.lifetime.store(lifetime.map_or(0, ticks), Ordering::Relaxed);
+        self.jitter.store(jitter, Ordering::Relaxed);
+        self.key_bytes.store(key_bytes.min(usize::from(u16::MAX)), Ordering::Relaxed);
+        self.flights.store(flights, Ordering::Relaxed);
+        self.waiters.store(waiters, Ordering::Relaxed);
+        self.load_deadline.store(deadline, Ordering::Relaxed);
+    }
+
+    /// The lifetime in ticks.
+    pub(crate) fn lifetime(&self) -> Option<u32> {
+        Some(self.lifetime.load(Ordering::Relaxed)).filter(|&ticks| ticks > 0)
+    }
+
+    pub(crate) fn jitter(&self) -> u8 {
+        self.jitter.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn key_bytes(&self) -> usize {
+        self.key_bytes.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn limits(&self) -> Limits {
+        let deadline = self.load_deadline.load(Ordering::Relaxed);
+        Limits {
+            key_bytes: self.key_bytes(),
+            flights: self.flights.load(Ordering::Relaxed),
+            waiters: self.waiters.load(Ordering::Relaxed),
+            load_deadline: Duration::from_millis(deadline as u64),
         }
     }
 }

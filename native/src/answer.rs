@@ -1,6 +1,6 @@
 //! Answers: what a request is owed, from the outcome of a `get` to the bytes of a response.
 
-use std::{borrow::Cow, ops::Range};
+use std::{borrow::Cow, ops::Range, time::Duration};
 
 use gocache_core::{Error, Found, GroupId, Status, Value};
 
@@ -8,6 +8,7 @@ use crate::{
     clock::Clock,
     config::Config,
     http1::{AnswerHead, BodyError, CONTINUE, Extent, Persist, Reject, Wanted, etag, list},
+    meter::{Outcome, Tally},
     output::Output,
 };
 
@@ -15,13 +16,19 @@ use crate::{
 pub(crate) struct Turn<'a> {
     pub(crate) config: &'a Config,
     pub(crate) clock: &'a Clock,
+    pub(crate) tally: &'a Tally,
     /// The server is shutting down: every answer is the last of its connection.
     pub(crate) draining: bool,
 }
 
 impl<'a> Turn<'a> {
-    pub(crate) const fn new(config: &'a Config, clock: &'a Clock, draining: bool) -> Self {
-        Self { config, clock, draining }
+    pub(crate) const fn new(
+        config: &'a Config,
+        clock: &'a Clock,
+        tally: &'a Tally,
+        draining: bool,
+    ) -> Self {
+        Self { config, clock, tally, draining }
     }
 }
 
@@ -193,9 +200,11 @@ impl Answer {
     pub(crate) fn write(self, out: &mut Output, turn: &Turn<'_>, form: Form) {
         let Form { head_only, persist } = form;
         let date = turn.clock.date();
+        let count = |status| turn.tally.meter.answer(status);
         match self {
             Self::Continue => out.write(|out| out.extend_from_slice(CONTINUE)),
             Self::Text(text) => out.write(|out| {
+                count(text.status);
                 let head = AnswerHead::begin(out, text.status, date, persist)
                     .field("Content-Type", text.content_type.as_bytes())
                     .number_field("Content-Length", text.body.len() as u64);
@@ -208,6 +217,7 @@ impl Answer {
                 }
             }),
             Self::Unsatisfiable { len, cache } => out.write(|out| {
+                count(Status::RangeNotSatisfiable);
                 let line = format!("the value has {len} bytes and none of this range\n");
                 AnswerHead::begin(out, Status::RangeNotSatisfiable, date, persist)
                     .field("Content-Type", TEXT_PLAIN.as_bytes())
@@ -223,8 +233,9 @@ impl Answer {
                     Content::NotModified => Status::NotModified,
                     Content::Whole => Status::Ok,
                 };
+                count(status);
                 let len = found.value.len();
-                let content_type = turn.config.groups[usize::from(group.0)].content_type.as_bytes();
+                let content_type = turn.config.numbered(group).content_type.as_bytes();
                 out.write(|out| {
                     let head = AnswerHead::begin(out, status, date, persist);
                     let head = match &content {
@@ -267,6 +278,8 @@ fn matches(if_none_match: &[u8], digest: u64) -> bool {
 #[derive(Debug)]
 pub(crate) struct Pending {
     pub(crate) serial: u32,
+    /// When its request was taken up.
+    pub(crate) began: Duration,
     pub(crate) group: GroupId,
     pub(crate) key: Box<[u8]>,
     pub(crate) if_none_match: Option<Box<[u8]>>,
@@ -282,7 +295,8 @@ impl Pending {
             + self.if_none_match.as_ref().map_or(0, |tags| tags.len())
     }
 
-    pub(crate) fn settle(&self, result: Result<Found, Error>) -> Answer {
+    pub(crate) fn settle(&self, result: Result<Found, Error>, tally: &Tally) -> Answer {
+        tally.answered(self.group, Outcome::of(&result, self.cache), self.began);
         match result {
             Ok(found) => {
                 let (tags, wanted) = (self.if_none_match.as_deref(), self.wanted.as_ref());

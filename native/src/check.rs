@@ -1,7 +1,7 @@
 //! What has to hold for any bytes of a client, however they are cut. A fuzzer makes the bytes
 //! (`tests/fuzz`), and what it kept of them is played again by the test below.
 
-use std::{io::IoSlice, mem, sync::LazyLock};
+use std::{io::IoSlice, mem, sync::LazyLock, time::Duration};
 
 use gocache_core::{Error, Found, GroupId, Instant, Status, Value};
 
@@ -11,6 +11,7 @@ use crate::{
     config::Config,
     conn::Conn,
     http1::{Body, BodyError, Decoder, Head, HeadLimits, Request},
+    meter::Tally,
     output::MAX_SLICES,
     phase::Next,
     plane::{Plane, Reply},
@@ -96,7 +97,8 @@ pub fn connection(input: &[u8]) {
     let Some((seed, bytes)) = input.split_first() else { return };
     let bytes = &bytes[..bytes.len().min(4 * LONGEST)];
     let clock = Clock::new(Epoch::begin());
-    let turn = Turn::new(&CONFIG, &clock, false);
+    let tally = Tally::default();
+    let turn = Turn::new(&CONFIG, &clock, &tally, false);
     let whole = Client::new(&turn).play([bytes].into_iter(), Cuts(1));
     let bytewise = Client::new(&turn).play(bytes.chunks(1), Cuts(2));
     assert_eq!(bytewise, whole, "byte by byte");
@@ -129,6 +131,7 @@ impl Plane for Script {
         self.pending.push(self.serial);
         Reply::Later(Pending {
             serial: self.serial,
+            began: Duration::ZERO,
             group: GroupId(0),
             key: request.target.into(),
             if_none_match: request.if_none_match.as_deref().map(Into::into),

@@ -19,9 +19,12 @@ impl Epoch {
         Self(SystemInstant::now())
     }
 
+    pub(crate) fn elapsed(self) -> Duration {
+        self.0.elapsed()
+    }
+
     pub(crate) fn now(self) -> Instant {
-        let millis = u64::try_from(self.0.elapsed().as_millis());
-        Instant::from_millis(millis.unwrap_or(u64::MAX))
+        Instant::ZERO.after(self.elapsed())
     }
 }
 
@@ -29,6 +32,8 @@ impl Epoch {
 #[derive(Debug)]
 pub(crate) struct Clock {
     epoch: Epoch,
+    /// When the present turn began: exactly, and in the milliseconds of the core.
+    turn: Duration,
     now: Instant,
     date: [u8; DATE_LEN],
     rendered: Instant,
@@ -36,13 +41,15 @@ pub(crate) struct Clock {
 
 impl Clock {
     pub(crate) fn new(epoch: Epoch) -> Self {
-        let now = epoch.now();
-        Self { epoch, now, date: render_date(), rendered: now }
+        let turn = epoch.elapsed();
+        let now = Instant::ZERO.after(turn);
+        Self { epoch, turn, now, date: render_date(), rendered: now }
     }
 
     /// Looks at the clock anew.
     pub(crate) fn tick(&mut self) {
-        self.now = self.epoch.now();
+        self.turn = self.epoch.elapsed();
+        self.now = Instant::ZERO.after(self.turn);
         if self.now.since(self.rendered) >= DATE_REFRESH {
             self.date = render_date();
             self.rendered = self.now;
@@ -51,6 +58,16 @@ impl Clock {
 
     pub(crate) const fn now(&self) -> Instant {
         self.now
+    }
+
+    /// When the present turn began, since the start.
+    pub(crate) const fn turn(&self) -> Duration {
+        self.turn
+    }
+
+    /// The time as it is in the midst of a turn, since the start: another look at the clock.
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.epoch.elapsed()
     }
 
     pub(crate) const fn date(&self) -> &[u8; DATE_LEN] {

@@ -5,6 +5,9 @@
 
 mod check;
 mod error;
+mod follow;
+mod keys;
+mod overrides;
 mod raw;
 
 use std::{
@@ -13,15 +16,13 @@ use std::{
     time::Duration,
 };
 
-use gocache_core::{AddError, Eviction, PeerId, Ring, Seed, Settings};
+use gocache_core::{Eviction, GroupId, PeerId, Ring, Settings};
 
 pub use error::ConfigError;
 use error::Source;
+pub use overrides::Overrides;
 
-use crate::{
-    engine::{Group, Node},
-    http1::HeadLimits,
-};
+use crate::{http1::HeadLimits, sockets::Sockets};
 
 /// The demonstration: what is served when no file is named.
 pub const DEMONSTRATION: &str = include_str!("demonstration.toml");
@@ -36,6 +37,8 @@ pub struct Config {
     /// Where these two are set, for errors that show only when they are used.
     pub(crate) listen_set: String,
     pub(crate) ops_listen_set: String,
+    /// Sockets that were handed over, to be used in place of these two.
+    pub sockets: Sockets,
     /// Where databases are looked for that are not named by an absolute path.
     pub data_dir: PathBuf,
     /// How many event loops share the data port.
@@ -46,10 +49,14 @@ pub struct Config {
     pub base: String,
     /// The groups, in the order of their names.
     pub groups: Vec<GroupConfig>,
+    /// All groups by their numbers: these, and in a server that runs those that were before.
+    numbered: Vec<GroupConfig>,
     /// The origins, in the order of their names.
     pub origins: Vec<OriginConfig>,
     /// The cluster, if the node stands in one.
     pub cluster: Option<ClusterConfig>,
+    /// Variables of the environment that begin like settings, and are none.
+    pub strangers: Vec<String>,
     /// What is granted to clients at the most.
     pub limits: Limits,
     /// How long everything may take.
@@ -57,10 +64,12 @@ pub struct Config {
 }
 
 /// A group.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct GroupConfig {
     /// Its name in the path.
     pub name: String,
+    /// The number by which the engine knows it.
+    pub id: GroupId,
     /// Bytes of memory that it may hold.
     pub budget: usize,
     /// Its origin: the place in [`Config::origins`].
@@ -76,7 +85,7 @@ pub struct GroupConfig {
 }
 
 /// An origin: where values come from.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct OriginConfig {
     /// Its name in the file and in the log.
     pub name: String,
@@ -85,7 +94,7 @@ pub struct OriginConfig {
 }
 
 /// The kinds of origins.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub enum OriginKind {
     /// An SQLite database in a file.
     Sqlite(SqliteConfig),
@@ -94,7 +103,7 @@ pub enum OriginKind {
 }
 
 /// An SQLite database as an origin.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SqliteConfig {
     /// The file.
     pub database: PathBuf,
@@ -165,37 +174,26 @@ pub struct Deadlines {
     pub peer: Duration,
 }
 
-/// Settings from the command line or the environment, which override the file.
-#[derive(Debug, Default)]
-pub struct Overrides {
-    /// Instead of `listen`.
-    pub listen: Option<SocketAddr>,
-    /// Instead of `ops_listen`.
-    pub ops_listen: Option<SocketAddr>,
-    /// Instead of `data_dir`.
-    pub data_dir: Option<PathBuf>,
-}
-
 impl Config {
     /// Reads and checks a file.
     ///
     /// # Errors
     /// If it cannot be read, does not parse, or says something that cannot be.
-    pub fn from_file(file: &Path, overrides: Overrides) -> Result<Self, ConfigError> {
+    pub fn from_file(file: &Path, overrides: &Overrides) -> Result<Self, ConfigError> {
         let text = std::fs::read_to_string(file).map_err(|error| {
             let message = format!("cannot be read: {error}; name the file with --config FILE");
             ConfigError::whole_file(file, message)
         })?;
-        Self::check(&Source { file, text: &text }, overrides)
+        Self::check(&Source { file, text: &text, overrides })
     }
 
     /// The demonstration.
     ///
     /// # Errors
     /// If an override makes it invalid.
-    pub fn demonstration(overrides: Overrides) -> Result<Self, ConfigError> {
+    pub fn demonstration(overrides: &Overrides) -> Result<Self, ConfigError> {
         let file = Path::new("(demonstration)");
-        Self::check(&Source { file, text: DEMONSTRATION }, overrides)
+        Self::check(&Source { file, text: DEMONSTRATION, overrides })
     }
 
     /// Checks a text as if it were a file.
@@ -203,7 +201,8 @@ impl Config {
     /// # Errors
     /// As with [`Config::from_file`].
     pub fn from_toml(text: &str) -> Result<Self, ConfigError> {
-        Self::check(&Source { file: Path::new("(text)"), text }, Overrides::default())
+        let overrides = &Overrides::default();
+        Self::check(&Source { file: Path::new("(text)"), text, overrides })
     }
 
     /// A group as the core is told of it.
@@ -226,25 +225,6 @@ impl Config {
                 load_deadline: self.deadlines.load,
             },
         }
-    }
-
-    /// The core that this configuration describes. Each start draws a new seed, so that nobody can
-    /// choose keys that collide.
-    ///
-    /// # Errors
-    /// If there is no memory for its tables.
-    pub fn node(&self, seed: u64) -> Result<Node, AddError> {
-        let mut node = Node::new_in(Default::default());
-        for config in &self.groups {
-            let settings = self.settings(config);
-            let group = Group::new_in(&config.name, settings, Seed::new(seed), Default::default());
-            node.add(group.map_err(|_| AddError::OutOfMemory)?)?;
-        }
-        if let Some(cluster) = &self.cluster {
-            let ring = cluster.ring.try_clone().map_err(|_| AddError::OutOfMemory)?;
-            node.join(ring, cluster.own);
-        }
-        Ok(node)
     }
 }
 

@@ -116,7 +116,7 @@ impl Conn {
 
     /// Brings the outcome of a load to the answer that waits for it, if it still does.
     pub(crate) fn land(&mut self, serial: u32, result: Result<Found, Error>, turn: &Turn<'_>) {
-        self.owed.settle(serial, result);
+        self.owed.settle(serial, result, turn.tally);
         self.send_ready(turn);
     }
 

@@ -7,6 +7,7 @@ use crate::{
     answer::{Answer, CacheStatus, Pending, Turn},
     engine::Engine,
     http1::{Method, Request},
+    meter::Outcome,
     plane::{Plane, Reply},
 };
 
@@ -58,7 +59,7 @@ impl<E: Engine> Plane for DataPlane<'_, E> {
             let text = "a key has GET and HEAD only";
             return Reply::Now(Answer::line(Status::MethodNotAllowed, text));
         }
-        let Some(group) = self.engine.group(&route.group) else {
+        let Some(group) = turn.config.group(&route.group) else {
             let text = format!("no such group: {}", route.group.escape_ascii());
             return Reply::Now(Answer::line(Status::NotFound, text));
         };
@@ -70,6 +71,7 @@ impl<E: Engine> Plane for DataPlane<'_, E> {
         let cache = match self.engine.get(group, &route.key, asker, waiter, turn.clock.now()) {
             Ok(Get::Hit(found)) => {
                 let cache = CacheStatus::Hit;
+                turn.tally.hit(group);
                 return Reply::Now(Answer::value(found, group, cache, tags, wanted.as_ref()));
             }
             Ok(Get::Wait) => CacheStatus::Collapsed,
@@ -78,11 +80,13 @@ impl<E: Engine> Plane for DataPlane<'_, E> {
                 CacheStatus::Miss
             }
             Err(error) => {
+                turn.tally.answered(group, Outcome::Error, turn.clock.turn());
                 return Reply::Now(Answer::error(error, &route.key, CacheStatus::Miss));
             }
         };
         Reply::Later(Pending {
             serial: self.next.serial,
+            began: turn.clock.turn(),
             group,
             key: route.key.as_ref().into(),
             if_none_match: tags.map(Into::into),

@@ -1,21 +1,31 @@
 //! `Engine`: the seam between the server and the core. The native server puts a [`Node`] behind it,
 //! the WASI host one that lives in a component; everything a client sees is the same code.
 
+use std::sync::Arc;
+
 use gocache_core::{
-    Asker, Done, Error, Fetch, Get, GroupId, Instant, Landing, Load, LoadError, Stats, Waiter,
+    Asker, Done, Error, Fetch, Get, Global, GroupId, Instant, Landing, Load, LoadError, Seed,
+    Stats, Waiter,
 };
 use parking_lot::RawRwLock;
 
-/// The core's node, with locks that fit a thread under a kernel.
-pub type Node = gocache_core::Node<RawRwLock>;
+use crate::config::{Config, GroupConfig};
+
+/// The core's node, with locks that fit a thread under a kernel, and groups that stay when another
+/// node follows.
+pub type Node = gocache_core::Node<RawRwLock, Global, Arc<Group>>;
 
 /// A group of such a node.
-pub(crate) type Group = gocache_core::Group<RawRwLock>;
+type Group = gocache_core::Group<RawRwLock>;
 
 /// What the server asks of the core: see the methods of [`Node`] that have these names.
-pub trait Engine: Send + Sync + 'static {
-    /// The group of a name.
-    fn group(&self, name: &[u8]) -> Option<GroupId>;
+pub trait Engine: Sized + Send + Sync + 'static {
+    /// The engine for the configuration `after`, where this one is for `before`. What stays in the
+    /// file keeps what it has cached, and what is in the air lands in either of them.
+    ///
+    /// # Errors
+    /// What cannot change while it runs; nothing has changed then.
+    fn follow(self: &Arc<Self>, before: &Config, after: &Config) -> Result<Arc<Self>, String>;
 
     /// Asks for the value of a key.
     ///
@@ -36,13 +46,73 @@ pub trait Engine: Send + Sync + 'static {
     /// Gives up a load that is past its deadline; to be called until there is none.
     fn overdue(&self, now: Instant) -> Option<Done>;
 
-    /// The counters of each group, in the order of [`GroupId`].
-    fn stats(&self) -> Vec<Stats>;
+    /// The counters of each group.
+    fn stats(&self) -> Vec<(GroupId, Stats)>;
+}
+
+/// The node that a configuration describes. Each start draws a new seed, so that nobody can choose
+/// keys that collide.
+///
+/// # Errors
+/// If there is no memory for its tables, or no random number.
+pub(crate) fn node(config: &Config) -> Result<Node, String> {
+    let mut node = Node::new_in(Global);
+    for group in &config.groups {
+        put(&mut node, group.id, &new(config, group)?)?;
+    }
+    join(&mut node, config)?;
+    Ok(node)
+}
+
+fn new(config: &Config, group: &GroupConfig) -> Result<Arc<Group>, String> {
+    let seed = getrandom::u64().map_err(|error| error.to_string())?;
+    let (settings, seed) = (config.settings(group), Seed::new(seed));
+    let group = Group::new_in(&group.name, settings, seed, Global);
+    group.map(Arc::new).map_err(|error| error.to_string())
+}
+
+fn put(node: &mut Node, id: GroupId, group: &Arc<Group>) -> Result<(), String> {
+    node.put(id, Arc::clone(group)).map_err(|error| error.to_string())
+}
+
+fn join(node: &mut Node, config: &Config) -> Result<(), String> {
+    if let Some(cluster) = &config.cluster {
+        let ring = cluster.ring.try_clone().map_err(|error| error.to_string())?;
+        node.join(ring, cluster.own);
+    }
+    Ok(())
+}
+
+/// Whether a group that is gone from the configuration may still have to land something: as long as
+/// a loop that has not heard of it can ask it, or a load of it is in the air.
+fn may_land(group: &Arc<Group>, was_listed: bool) -> bool {
+    was_listed || Arc::strong_count(group) > 1 || group.stats().flights > 0
 }
 
 impl Engine for Node {
-    fn group(&self, name: &[u8]) -> Option<GroupId> {
-        self.group(name)
+    fn follow(self: &Arc<Self>, before: &Config, after: &Config) -> Result<Arc<Self>, String> {
+        let mut node = Self::new_in(Global);
+        for id in after.ids() {
+            match (after.listed(id), self.handle(id)) {
+                (Some(_), Some(known)) => put(&mut node, id, known)?,
+                (Some(group), None) => put(&mut node, id, &new(after, group)?)?,
+                (None, Some(known)) if may_land(known, before.listed(id).is_some()) => {
+                    put(&mut node, id, known)?;
+                }
+                (None, _) => {}
+            }
+        }
+        join(&mut node, after)?;
+        // From here on nothing fails: the groups are those that are being served.
+        for id in after.ids() {
+            match (after.listed(id), node.engine(id)) {
+                (Some(group), Some(engine)) => engine.adjust(&after.settings(group)),
+                // It gives its memory back at once, and keeps nothing that still lands.
+                (None, Some(engine)) => engine.set_budget(0),
+                (_, None) => {}
+            }
+        }
+        Ok(Arc::new(node))
     }
 
     fn get(
@@ -64,7 +134,7 @@ impl Engine for Node {
         self.overdue(now)
     }
 
-    fn stats(&self) -> Vec<Stats> {
-        self.stats().map(|(_, stats)| stats).collect()
+    fn stats(&self) -> Vec<(GroupId, Stats)> {
+        self.groups().map(|(id, group)| (id, group.stats())).collect()
     }
 }

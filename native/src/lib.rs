@@ -16,6 +16,7 @@ mod data;
 mod engine;
 mod http1;
 mod log;
+mod meter;
 mod ops;
 mod origin;
 mod output;
@@ -23,7 +24,10 @@ mod owed;
 mod phase;
 mod plane;
 pub mod program;
+mod reloads;
+mod repeats;
 mod server;
+mod sockets;
 mod upstream;
 
 pub use config::{
@@ -32,3 +36,4 @@ pub use config::{
 };
 pub use engine::{Engine, Node};
 pub use server::{Server, StartError};
+pub use sockets::Sockets;

@@ -2,11 +2,17 @@
 
 use std::{
     io::{self, IsTerminal},
+    panic::{self, PanicHookInfo},
+    sync::OnceLock,
     time::Duration,
 };
 
-use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
-use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt, util::SubscriberInitExt};
+use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
+use tracing_subscriber::{
+    EnvFilter, Layer, Registry, fmt, layer::SubscriberExt, reload, util::SubscriberInitExt,
+};
+
+use crate::repeats::Repeats;
 
 /// Lines that may wait to be written. Beyond it they are dropped: no loop ever waits for whoever
 /// reads the log.
@@ -15,29 +21,57 @@ const BACKLOG: usize = 8 << 10;
 /// Bytes of a key that a line shows.
 const SHOWN: usize = 256;
 
+/// Counts the lines that were dropped.
+static DROPPED: OnceLock<ErrorCounter> = OnceLock::new();
+
+/// What was written lately of what may repeat itself.
+static REPEATS: Repeats = Repeats::new();
+
 /// Says what is wrong with directives, which are a level, or such as `warn,gocache=debug`.
 pub(crate) fn check(directives: &str) -> Result<(), String> {
     EnvFilter::try_new(directives).map(drop).map_err(|error| error.to_string())
 }
 
-/// Sends the log to standard error, through a thread of its own. What is in its queue is written
-/// when the guard goes, if somebody takes it.
-pub(crate) fn init(directives: &str) -> WorkerGuard {
-    let queue = NonBlockingBuilder::default().buffered_lines_limit(BACKLOG).lossy(true);
-    let (writer, guard) = queue.finish(io::stderr());
-    // A log that cannot be written is no reason to stop serving, nor to panic.
-    let layer = fmt::layer()
-        .with_writer(writer)
-        .with_ansi(io::stderr().is_terminal())
-        .with_target(false)
-        .log_internal_errors(false);
-    let filter = EnvFilter::new(directives);
-    // Fails only where a log is set up already, in a process that embeds the server.
-    drop(tracing_subscriber::registry().with(filter).with(layer).try_init());
-    guard
+/// The log of a program. What is in its queue is written when this goes, if somebody takes it.
+pub(crate) struct Log {
+    filter: reload::Handle<EnvFilter, Registry>,
+    _writer: WorkerGuard,
 }
 
-/// One load from an origin or a peer. It is what the cache is there to avoid, so each has a line.
+impl Log {
+    /// Sends the log to standard error, through a thread of its own: as text to a terminal, else in
+    /// JSON, an object a line. Panics go there too.
+    pub(crate) fn begin(directives: &str) -> Self {
+        let queue = NonBlockingBuilder::default().buffered_lines_limit(BACKLOG).lossy(true);
+        let (writer, guard) = queue.finish(io::stderr());
+        let _ = DROPPED.set(writer.error_counter());
+        // A log that cannot be written is no reason to stop serving, nor to panic.
+        let layer = fmt::layer().with_writer(writer).with_target(false).log_internal_errors(false);
+        let layer = match io::stderr().is_terminal() {
+            true => layer.boxed(),
+            false => layer.json().flatten_event(true).boxed(),
+        };
+        let (filter, handle) = reload::Layer::new(EnvFilter::new(directives));
+        // Fails only where a log is set up already, in a process that embeds the server.
+        drop(tracing_subscriber::registry().with(filter).with(layer).try_init());
+        panic::set_hook(Box::new(panicked));
+        Self { filter: handle, _writer: guard }
+    }
+
+    /// Changes what is logged.
+    pub(crate) fn set(&self, directives: &str) {
+        // Fails only where the log is gone.
+        drop(self.filter.reload(EnvFilter::new(directives)));
+    }
+}
+
+/// Lines that were lost because nobody took them in time.
+pub(crate) fn dropped() -> u64 {
+    DROPPED.get().map_or(0, |counter| counter.dropped_lines() as u64)
+}
+
+/// One load from an origin or a peer. It is what the cache is there to avoid, so each has a line; but
+/// where loads fail one after the other, one line a second for each cause.
 pub(crate) fn load(
     source: &str,
     group: &str,
@@ -46,10 +80,21 @@ pub(crate) fn load(
     cause: &str,
     took: Duration,
 ) {
-    let key = key[..key.len().min(SHOWN)].escape_ascii().to_string();
+    let key = || key[..key.len().min(SHOWN)].escape_ascii().to_string();
     if cause.is_empty() {
-        tracing::info!(%source, %group, %key, %outcome, ?took, "load");
-    } else {
-        tracing::warn!(%source, %group, %key, %outcome, %cause, ?took, "load");
+        tracing::info!(%source, %group, key = key(), %outcome, ?took, "load");
+    } else if let Some(suppressed) = REPEATS.admit(&(source, group, cause)) {
+        let key = key();
+        tracing::warn!(%source, %group, key, %outcome, %cause, ?took, suppressed, "load");
+    }
+}
+
+fn panicked(panic: &PanicHookInfo<'_>) {
+    let place = panic.location().map(ToString::to_string).unwrap_or_default();
+    if let Some(suppressed) = REPEATS.admit(&place) {
+        let thread = std::thread::current();
+        let thread = thread.name().unwrap_or_default();
+        let why = panic.payload_as_str().unwrap_or_default();
+        tracing::error!(%place, thread, why, suppressed, "a panic, which is a bug");
     }
 }

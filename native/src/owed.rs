@@ -4,7 +4,10 @@ use std::collections::VecDeque;
 
 use gocache_core::{Error, Found};
 
-use crate::answer::{Answer, Form, Pending};
+use crate::{
+    answer::{Answer, Form, Pending},
+    meter::Tally,
+};
 
 /// An answer, or what it will be made of.
 #[derive(Debug)]
@@ -50,12 +53,12 @@ impl Owed {
     }
 
     /// Makes an answer of the outcome of a load, if one still waits for it.
-    pub(crate) fn settle(&mut self, serial: u32, result: Result<Found, Error>) {
+    pub(crate) fn settle(&mut self, serial: u32, result: Result<Found, Error>, tally: &Tally) {
         for (_, due) in &mut self.queue {
             if let Due::Waiting(pending) = due
                 && pending.serial == serial
             {
-                let ready = Due::Ready(pending.settle(result));
+                let ready = Due::Ready(pending.settle(result, tally));
                 self.weight = self.weight - due.weight() + ready.weight();
                 *due = ready;
                 return;

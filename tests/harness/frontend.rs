@@ -20,7 +20,7 @@ pub(crate) trait Frontend {
 pub(crate) struct Running {
     addr: SocketAddr,
     ops_addr: SocketAddr,
-    stop: Option<Box<dyn FnOnce() + Send>>,
+    server: Option<gocache::Server>,
 }
 
 impl Running {
@@ -34,9 +34,15 @@ impl Running {
 
     /// Stops the server as an operator would, finishing what is in flight; returns when it is done.
     pub(crate) fn drain(&mut self) {
-        if let Some(stop) = self.stop.take() {
-            stop();
+        if let Some(server) = self.server.take() {
+            server.drain();
         }
+    }
+
+    /// Takes up another configuration; says which keys wait for a restart, or why it does not.
+    pub(crate) fn reload(&self, config: &str) -> Result<Vec<&'static str>, String> {
+        let server = self.server.as_ref().expect("it has not been drained");
+        server.reload(|| gocache::Config::from_toml(config))
     }
 }
 
@@ -82,9 +88,5 @@ fn checked<F: Frontend>(config: &str) -> gocache::Config {
 
 fn running<F: Frontend, E: Display>(started: Result<gocache::Server, E>) -> Running {
     let server = started.unwrap_or_else(|error| panic!("{} does not start: {error}", F::NAME));
-    Running {
-        addr: server.addr(),
-        ops_addr: server.ops_addr(),
-        stop: Some(Box::new(move || server.drain())),
-    }
+    Running { addr: server.addr(), ops_addr: server.ops_addr(), server: Some(server) }
 }

@@ -65,6 +65,16 @@ impl Metrics {
         found.map(|sample| sample.value).reduce(|sum, value| sum + value)
     }
 
+    /// The value of the series that has these labels, and perhaps others.
+    pub(crate) fn of(&self, name: &str, labels: &[(&str, &str)]) -> Option<f64> {
+        let has = |sample: &Sample, (name, value): &(&str, &str)| {
+            sample.labels.iter().any(|label| label.0 == *name && label.1 == *value)
+        };
+        let mut samples = self.samples.iter().filter(|sample| sample.name == name);
+        let found = samples.find(|sample| labels.iter().all(|label| has(sample, label)));
+        found.map(|sample| sample.value)
+    }
+
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         self.samples.iter().map(|sample| sample.name.as_str())
     }
@@ -131,6 +141,8 @@ fn open_metrics_is_read() {
     let metrics = Metrics::parse(page).expect("a good page");
     assert_eq!(metrics.of_scores("a_hits_total"), Some(3.0));
     assert_eq!(metrics.of_scores("b"), None);
+    assert_eq!(metrics.of("a_hits_total", &[("x", "\\\"")]), Some(3.0));
+    assert_eq!((metrics.of("b", &[]), metrics.of("b", &[("x", "")])), (Some(1.5), None));
     assert_eq!(metrics.names().count(), 3);
     for bad in [
         "a 1\n",

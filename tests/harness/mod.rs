@@ -21,7 +21,7 @@ pub(crate) use frontend::{Frontend, Native, Wasi};
 pub(crate) use metrics::Metrics;
 pub(crate) use origin::Origin;
 pub(crate) use patience::{PATIENCE, eventually};
-pub(crate) use process::{Process, free_address, run};
+pub(crate) use process::{Process, free_address, program, run};
 pub(crate) use script::Reply;
 pub(crate) use site::{Setup, Site};
 pub(crate) use structured::CacheStatus;

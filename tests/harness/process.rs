@@ -1,7 +1,9 @@
 //! The `gocache` program as a process of its own, with its log and its signals.
 
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::net::{SocketAddr, TcpListener};
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::OnceLock;
@@ -43,6 +45,13 @@ pub(crate) fn free_address() -> SocketAddr {
     listener.local_addr().expect("a listener has an address")
 }
 
+/// The arguments for a file with this text in the directory.
+fn serve(directory: &Path, config: &str) -> [OsString; 3] {
+    let file = directory.join("gocache.toml");
+    fs::write(&file, config).expect("the directory is writable");
+    ["serve".into(), "--config".into(), file.into()]
+}
+
 /// A server that runs until this value goes away.
 pub(crate) struct Process {
     child: Child,
@@ -70,16 +79,55 @@ impl Process {
     }
 
     fn spawn(directory: &Path, config: Option<&str>, addr: SocketAddr, stderr: Stdio) -> Self {
-        let ops_addr = free_address();
         let mut command = Command::new(program());
+        command.args(config.map(|text| serve(directory, text)).iter().flatten());
+        Self::spawn_by(command, directory, (addr, free_address()), stderr)
+    }
+
+    /// The same with further variables in its environment.
+    pub(crate) fn start_in(
+        directory: &Path,
+        config: &str,
+        environment: &[(&str, impl AsRef<OsStr>)],
+    ) -> Self {
+        let mut command = Command::new(program());
+        command.args(serve(directory, config));
+        command.envs(environment.iter().map(|(name, value)| (name, value)));
+        let stderr = File::create(directory.join("log")).expect("the directory is writable");
+        Self::spawn_by(command, directory, (free_address(), free_address()), stderr.into())
+    }
+
+    /// Starts it with sockets that are handed over in these descriptors of a shell, which puts itself
+    /// out of the way: the standard input and output.
+    pub(crate) fn activated(
+        directory: &Path,
+        config: &str,
+        sockets: [&TcpListener; 2],
+        names: &str,
+    ) -> Self {
+        let addresses = sockets.map(|socket| socket.local_addr().expect("it listens"));
+        let [data, ops] = sockets.map(|socket| socket.try_clone().expect("a descriptor more"));
+        let script = "exec 3<&0 4<&1 0</dev/null 1>&2; export LISTEN_PID=$$; exec \"$0\" \"$@\"";
+        let mut command = Command::new("sh");
+        command.arg("-c").arg(script).arg(program()).args(serve(directory, config));
+        command.env("LISTEN_FDS", "2").env("LISTEN_FDNAMES", names);
+        command.stdin(OwnedFd::from(data)).stdout(OwnedFd::from(ops));
+        let stderr = File::create(directory.join("log")).expect("the directory is writable");
+        // Its own addresses would be refused, if it used them.
+        let [addr, ops_addr] = addresses;
+        let addresses = if names.starts_with("ops") { (ops_addr, addr) } else { (addr, ops_addr) };
+        Self::spawn_by(command, directory, addresses, stderr.into())
+    }
+
+    fn spawn_by(
+        mut command: Command,
+        directory: &Path,
+        (addr, ops_addr): (SocketAddr, SocketAddr),
+        stderr: Stdio,
+    ) -> Self {
         command.env("GOCACHE_LISTEN", addr.to_string());
         command.env("GOCACHE_OPS_LISTEN", ops_addr.to_string());
         command.env("GOCACHE_DATA_DIR", directory).current_dir(directory);
-        if let Some(text) = config {
-            let file = directory.join("gocache.toml");
-            fs::write(&file, text).expect("the directory is writable");
-            command.arg("serve").arg("--config").arg(file);
-        }
         let child = command.stderr(stderr).spawn().expect("the program runs");
         let mut process = Self { child, log: directory.join("log"), addr, ops_addr };
         eventually("the server is ready", || {

@@ -69,18 +69,23 @@ impl Setup {
 
     pub(crate) fn start<F: Frontend>(self) -> Site {
         let origin = Origin::start();
-        let url = self.url.unwrap_or_else(|| origin.url());
-        let Self { loops, budget, group, limits, deadlines, .. } = self;
+        origin.set("hot", Reply::value("hot value"));
+        let server = F::start(&self.text(&origin));
+        Site { origin, server }
+    }
+
+    /// The file, for a server over this origin.
+    pub(crate) fn text(&self, origin: &Origin) -> String {
+        let Self { loops, url, budget, group, limits, deadlines } = self;
+        let url = url.clone().unwrap_or_else(|| origin.url());
         let deadlines: String =
             deadlines.iter().map(|(name, value)| format!("{name} = \"{value}\"\n")).collect();
-        let config = format!(
+        format!(
             "listen = \"127.0.0.1:0\"\nops_listen = \"127.0.0.1:0\"\nloops = {loops}\n\
              [origins.api]\nkind = \"http\"\nurl = \"{url}\"\n\
              [groups.scores]\norigin = \"api\"\nbudget = \"{budget}\"\n{group}\
              [limits]\n{limits}[deadlines]\n{deadlines}"
-        );
-        origin.set("hot", Reply::value("hot value"));
-        Site { origin, server: F::start(&config) }
+        )
     }
 }
 
@@ -113,6 +118,11 @@ impl Site {
     #[track_caller]
     pub(crate) fn connect_ops(&self) -> Client {
         Client::connect(self.ops_addr())
+    }
+
+    /// Takes up another configuration; says which keys wait for a restart, or why it does not.
+    pub(crate) fn reload(&self, text: &str) -> Result<Vec<&'static str>, String> {
+        self.server.reload(text)
     }
 
     /// Begins to stop the server; the thread ends when it has stopped.

@@ -1,26 +1,34 @@
 //! Operators have a port of their own: whether the server lives, whether it is ready, and what it
 //! has done so far.
 
-use crate::harness::{Answer, Asked, Frontend, Metrics, Reply, Setup, Site, eventually};
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use crate::harness::{Answer, Asked, Frontend, Metrics, Reply, Setup, Site, eventually, get};
 
 promises! {
     health_and_readiness_are_answered,
     metrics_are_open_metrics,
     counters_move_with_requests,
     what_becomes_of_memory_is_counted,
+    answers_are_timed_by_what_became_of_them,
+    connections_and_bytes_are_counted,
+    prometheus_reads_the_metrics,
+    stats_are_json,
     the_data_port_has_no_operations,
     the_operations_port_has_no_data,
     the_operations_port_speaks_http_as_strictly,
 }
 
 #[track_caller]
-fn ask_ops(site: &Site, line: &str) -> Answer {
+pub(super) fn ask_ops(site: &Site, line: &str) -> Answer {
     let asked = if line.starts_with("HEAD") { Asked::Head } else { Asked::Get };
     site.connect_ops().send(format!("{line} HTTP/1.1\r\nHost: gocache\r\n\r\n")).answer_to(asked)
 }
 
 #[track_caller]
-fn scrape(site: &Site) -> Metrics {
+pub(super) fn scrape(site: &Site) -> Metrics {
     let answer = ask_ops(site, "GET /metrics");
     answer
         .status(200)
@@ -106,6 +114,156 @@ fn what_becomes_of_memory_is_counted<F: Frontend>() {
     eventually("no value is lent once it is sent", || {
         series(&site, ["gocache_lent_bytes"]) == [0.0]
     });
+}
+
+/// How many requests of the group had each outcome.
+fn outcomes(site: &Site) -> [f64; 5] {
+    let metrics = scrape(site);
+    ["hit", "miss", "wait", "not_found", "error"].map(|outcome| {
+        let labels = [("group", "scores"), ("outcome", outcome)];
+        let count = metrics.of("gocache_request_duration_seconds_count", &labels);
+        count.unwrap_or_else(|| panic!("no durations of {outcome}"))
+    })
+}
+
+fn answers_are_timed_by_what_became_of_them<F: Frontend>() {
+    let site = Site::new::<F>();
+    site.origin.set("broken", Reply::status(500));
+    let gate = site.origin.gate();
+    site.origin.set("slow", Reply::Held(gate.clone(), Box::new(Reply::value("at last"))));
+    assert_eq!(outcomes(&site), [0.0; 5]);
+    let mut client = site.connect();
+    for (key, status) in
+        [("hot", 200), ("hot", 200), ("nobody", 404), ("broken", 502), ("hot", 200)]
+    {
+        client.get(key).status(status);
+    }
+    let mut waiting = [site.waiting("slow"), site.waiting("slow")];
+    std::thread::sleep(std::time::Duration::from_millis(30));
+    gate.open();
+    for client in &mut waiting {
+        client.answer().status(200);
+    }
+    // It is recorded once the answers are out.
+    eventually("all are counted", || outcomes(&site) == [4.0, 2.0, 1.0, 1.0, 1.0]);
+    let metrics = scrape(&site);
+    let of = |name: &str, outcome, le: &[(&str, &str)]| {
+        let labels = [[("group", "scores"), ("outcome", outcome)].as_slice(), le].concat();
+        metrics.of(&format!("gocache_request_duration_seconds_{name}"), &labels).expect("a series")
+    };
+    assert!(of("sum", "wait", &[]) > 0.02 && of("sum", "hit", &[]) > 0.0);
+    assert_eq!(of("bucket", "wait", &[("le", "0.01")]), 0.0, "it waited for longer");
+    assert_eq!(of("bucket", "wait", &[("le", "+Inf")]), 1.0);
+    let labels = [("group", "scores"), ("source", "origin")];
+    assert_eq!(metrics.of("gocache_load_duration_seconds_count", &labels), Some(4.0));
+}
+
+fn connections_and_bytes_are_counted<F: Frontend>() {
+    let site = Setup::new().limit("connections", 3).deadline("idle", "30s").start::<F>();
+    let of = |name: &str, label| {
+        let labels = [("plane", "data"), label];
+        scrape(&site).of(name, &labels).unwrap_or_else(|| panic!("no series {name} {label:?}"))
+    };
+    let data = ("plane", "data");
+    let mut clients = [site.connect(), site.connect(), site.connect()];
+    for client in &mut clients {
+        client.get("hot").status(200);
+    }
+    site.get("hot").status(503);
+    eventually("all are told apart", || {
+        of("gocache_connections", data) == 3.0
+            && of("gocache_connections_accepted_total", data) == 3.0
+            && of("gocache_connections_refused_total", data) == 1.0
+    });
+    let [mut first, second, _third] = clients;
+    first.send("GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n").answer().status(404);
+    first.end();
+    drop((first, second));
+    eventually("one closes, and one is closed", || {
+        of("gocache_connections_closed_total", ("by", "server")) == 1.0
+            && of("gocache_connections_closed_total", ("by", "client")) == 1.0
+            && of("gocache_connections", data) == 1.0
+    });
+    assert_eq!(of("gocache_responses_total", ("class", "2xx")), 3.0);
+    assert_eq!(of("gocache_responses_total", ("class", "4xx")), 1.0);
+    assert_eq!(of("gocache_responses_total", ("class", "5xx")), 1.0);
+    let asked = 3 * get("hot").len();
+    let received = of("gocache_received_bytes_total", data);
+    assert!(received >= asked as f64 && received < 3.0 * asked as f64, "{received} of {asked}");
+    assert!(of("gocache_sent_bytes_total", data) > 300.0);
+}
+
+/// The names that the text format of Prometheus has for what OpenMetrics names by family.
+fn as_prometheus_text(page: &str) -> String {
+    let counters = page.lines().filter_map(|line| {
+        let family = line.strip_prefix("# TYPE ")?;
+        family
+            .strip_suffix(" counter")
+            .map(|name| (name, "_total"))
+            .or(family.strip_suffix(" info").map(|name| (name, "_info")))
+    });
+    let suffixes: Vec<(&str, &str)> = counters.collect();
+    let line = |line: &str| {
+        let mut words = line.splitn(4, ' ').collect::<Vec<_>>();
+        if !line.starts_with("# ") || words.len() < 4 {
+            return line.to_owned();
+        }
+        let suffix = suffixes.iter().find(|(name, _)| *name == words[2]);
+        let name = format!("{}{}", words[2], suffix.map_or("", |(_, suffix)| suffix));
+        words[2] = &name;
+        words.join(" ").replace(" info", " gauge") + "\n"
+    };
+    page.lines()
+        .filter(|it| *it != "# EOF")
+        .map(|it| line(it).trim_end().to_owned() + "\n")
+        .collect()
+}
+
+/// Prometheus itself is the judge, where it is installed.
+fn prometheus_reads_the_metrics<F: Frontend>() {
+    let site = Site::new::<F>();
+    site.get("hot").status(200);
+    let answer = ask_ops(&site, "GET /metrics");
+    let page = String::from_utf8(answer.status(200).body.clone()).expect("it is UTF-8");
+    let directory = tempfile::tempdir().expect("a directory");
+    // Its importer wants to know when it was; its parser is the one that scrapes.
+    let stamped = page.lines().map(|line| match line.starts_with('#') {
+        true => format!("{line}\n"),
+        false => format!("{line} 1700000000\n"),
+    });
+    let file = directory.path().join("page");
+    std::fs::write(&file, stamped.collect::<String>()).expect("writable");
+    let import = ["tsdb", "create-blocks-from", "openmetrics", "page", "data"];
+    promtool(&import, directory.path(), "");
+    promtool(&["check", "metrics"], directory.path(), &as_prometheus_text(&page));
+}
+
+fn promtool(arguments: &[&str], directory: &Path, input: &str) {
+    let mut command = Command::new("promtool");
+    command.args(arguments).current_dir(directory);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let Ok(mut child) = command.spawn() else {
+        return eprintln!("promtool is not on the PATH: apt-get install prometheus");
+    };
+    child.stdin.take().expect("it is piped").write_all(input.as_bytes()).expect("it reads");
+    let output = child.wait_with_output().expect("it ends");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{arguments:?}: {said}");
+}
+
+fn stats_are_json<F: Frontend>() {
+    let site = Site::new::<F>();
+    site.get("hot").status(200);
+    site.get("hot").status(200);
+    let answer = ask_ops(&site, "GET /stats");
+    answer.status(200).has("content-type", "application/json");
+    let page: serde_json::Value = serde_json::from_slice(&answer.body).expect("it is JSON");
+    assert_eq!(page["stage"], "ready");
+    assert_eq!(page["groups"]["scores"]["gets"], 2);
+    assert_eq!(page["groups"]["scores"]["hits"], 1);
+    assert_eq!(page["groups"]["scores"]["budget_bytes"], 1 << 20);
+    assert_eq!(page["groups"]["scores"]["loads"]["origin"]["count"], 1);
+    assert_eq!(page["connections"]["accepted"], 2);
 }
 
 fn the_data_port_has_no_operations<F: Frontend>() {

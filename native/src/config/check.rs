@@ -2,52 +2,59 @@
 
 use std::{net::SocketAddr, path::Path, time::Duration};
 
-use gocache_core::{DEFAULT_BASE, Eviction, PeerId, Ring};
-use toml::Spanned;
+use gocache_core::{DEFAULT_BASE, Eviction, GroupId, PeerId, Ring};
+use serde::Deserialize;
+use toml::{Spanned, de::DeTable};
 
 use super::{
     ClusterConfig, Config, ConfigError, Deadlines, GroupConfig, Limits, OriginConfig, OriginKind,
-    Overrides, SqliteConfig, Target,
+    SqliteConfig, Target,
     error::Source,
     raw::{self, Period, Size},
 };
-use crate::http1::HeadLimits;
+use crate::{http1::HeadLimits, sockets::Sockets};
 
 impl Config {
-    pub(super) fn check(source: &Source<'_>, overrides: Overrides) -> Result<Self, ConfigError> {
-        let raw: raw::File = toml::from_str(source.text).map_err(|error| {
+    pub(super) fn check(source: &Source<'_>) -> Result<Self, ConfigError> {
+        let explain = |error: toml::de::Error| {
             source.error(error.span().unwrap_or_default(), error.message().to_owned())
-        })?;
-        let data_dir = overrides.data_dir.unwrap_or(raw.data_dir);
+        };
+        let mut file = DeTable::parse(source.text).map_err(explain)?;
+        let strangers = source.overrides.apply(source, file.get_mut())?;
+        let raw = raw::File::deserialize(toml::Deserializer::from(file)).map_err(explain)?;
+        let data_dir = raw.data_dir;
         let limits = limits(source, &raw.limits)?;
         let deadlines = deadlines(source, &raw.deadlines)?;
         let origins = raw.origins.into_iter();
         let origins =
             origins.map(|(name, raw)| origin(source, name, raw, &data_dir, (&limits, &deadlines)));
         let origins = origins.collect::<Result<Vec<_>, _>>()?;
-        let groups = raw.groups.into_iter();
-        let groups = groups.map(|(name, raw)| group(source, name, raw, &origins));
-        let (listen, listen_set) = listen_on(source, raw.listen, overrides.listen, 9999, "listen");
-        let (ops_listen, ops_listen_set) =
-            listen_on(source, raw.ops_listen, overrides.ops_listen, 9998, "ops_listen");
+        if raw.groups.len() > usize::from(u16::MAX) {
+            return Err(source.error(0..0, "there are more than 65,535 groups".to_owned()));
+        }
+        let groups = (0..).map(GroupId).zip(raw.groups);
+        let groups = groups.map(|(id, (name, raw))| group(source, id, name, raw, &origins));
+        let groups = groups.collect::<Result<Vec<_>, _>>()?;
+        let (listen, listen_set) = listen_on(source, raw.listen, 9999, "listen");
+        let (ops_listen, ops_listen_set) = listen_on(source, raw.ops_listen, 9998, "ops_listen");
         let config = Self {
             listen,
             ops_listen,
             listen_set,
             ops_listen_set,
+            sockets: Sockets::default(),
             data_dir,
             loops: loops(source, raw.loops)?,
             log: log(source, raw.log)?,
             base: base(source, raw.base)?,
-            groups: groups.collect::<Result<_, _>>()?,
+            strangers,
+            numbered: groups.clone(),
+            groups,
             origins,
             cluster: raw.cluster.map(|raw| cluster(source, raw)).transpose()?,
             limits,
             deadlines,
         };
-        if config.groups.len() > usize::from(u16::MAX) {
-            return Err(source.error(0..0, "there are more than 65,535 groups".to_owned()));
-        }
         if config.listen == config.ops_listen && config.listen.port() != 0 {
             let message = format!("listen and ops_listen are both {}; change one", config.listen);
             return Err(ConfigError::whole_file(source.file, message));
@@ -60,17 +67,12 @@ impl Config {
 fn listen_on(
     source: &Source<'_>,
     raw: Option<Spanned<SocketAddr>>,
-    overriding: Option<SocketAddr>,
     default_port: u16,
     key: &str,
 ) -> (SocketAddr, String) {
-    match (overriding, raw) {
-        (Some(address), _) => {
-            let (flag, variable) = (key.replace('_', "-"), key.to_uppercase());
-            (address, format!("--{flag} or GOCACHE_{variable}"))
-        }
-        (None, Some(raw)) => (*raw.get_ref(), source.at(&raw, key).to_string()),
-        (None, None) => {
+    match raw {
+        Some(raw) => (*raw.get_ref(), source.at(&raw, key).to_string()),
+        None => {
             let address = SocketAddr::from(([127, 0, 0, 1], default_port));
             (address, format!("{}: {key} (default)", source.file.display()))
         }
@@ -164,6 +166,7 @@ fn deadlines(source: &Source<'_>, raw: &raw::Deadlines) -> Result<Deadlines, Con
 
 fn group(
     source: &Source<'_>,
+    id: GroupId,
     name: Spanned<String>,
     raw: raw::Group,
     origins: &[OriginConfig],
@@ -181,6 +184,7 @@ fn group(
         return Err(source.at(wrong, "content_type holds characters that a field cannot"));
     }
     Ok(GroupConfig {
+        id,
         budget: raw.budget.0,
         name: name.into_inner(),
         origin,

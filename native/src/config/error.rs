@@ -8,6 +8,8 @@ use std::{
 
 use toml::Spanned;
 
+use super::Overrides;
+
 /// What is wrong with a configuration, and where.
 #[derive(Debug, PartialEq, Eq)]
 pub struct ConfigError {
@@ -40,10 +42,22 @@ impl std::error::Error for ConfigError {}
 pub(super) struct Source<'a> {
     pub(super) file: &'a Path,
     pub(super) text: &'a str,
+    /// What goes over it. Each has a place of its own after the end of the text.
+    pub(super) overrides: &'a Overrides,
 }
 
 impl Source<'_> {
+    /// Where one of the overrides stands.
+    pub(super) const fn span_of(&self, at: usize) -> Range<usize> {
+        let place = self.text.len() + 1 + at;
+        place..place
+    }
+
     pub(super) fn error(&self, span: Range<usize>, message: String) -> ConfigError {
+        let beyond = span.start.checked_sub(self.text.len() + 1);
+        if let Some(by) = beyond.and_then(|at| self.overrides.0.get(at)) {
+            return ConfigError { file: (&by.name).into(), place: None, message };
+        }
         let before = self.text.get(..span.start).unwrap_or(self.text);
         let line = before.matches('\n').count() + 1;
         let column = before.rsplit('\n').next().map_or(0, |line| line.chars().count()) + 1;

@@ -11,7 +11,7 @@ fn error(text: &str) -> String {
 
 #[test]
 fn the_demonstration_is_sound() {
-    let config = Config::demonstration(Overrides::default()).expect("it ships with the program");
+    let config = Config::demonstration(&Overrides::default()).expect("it ships with the program");
     assert_eq!(config.listen.to_string(), "127.0.0.1:9999");
     assert_eq!((config.groups[0].name.as_str(), config.groups[0].budget), ("scores", 2 << 10));
 }
@@ -59,15 +59,95 @@ fn a_large_group_has_a_few_shards_for_each_loop() {
     }
 }
 
+fn variables(variables: &[(&str, &str)]) -> Overrides {
+    Overrides::of_variables(variables.iter().map(|(name, value)| (name.into(), value.into())))
+}
+
+fn with(text: &str, overrides: &Overrides) -> Result<Config, ConfigError> {
+    Config::check(&Source { file: Path::new("(text)"), text, overrides })
+}
+
 #[test]
-fn overrides_go_over_the_file() {
-    let listen = SocketAddr::from(([127, 0, 0, 1], 7));
-    let data_dir = PathBuf::from("/elsewhere");
-    let overrides = Overrides { listen: Some(listen), data_dir: Some(data_dir), ops_listen: None };
-    let config = Config::demonstration(overrides).expect("sound");
-    assert_eq!(config.listen, listen);
-    let OriginKind::Sqlite(sqlite) = &config.origins[0].kind else { panic!("a database") };
-    assert_eq!(sqlite.database, Path::new("/elsewhere/scores.db"));
+fn every_key_is_a_variable_too() {
+    let text = format!("{ORIGIN}{}", GROUP.replace("scores", "\"High Scores\""));
+    let overrides = variables(&[
+        ("GOCACHE_LISTEN", "127.0.0.1:7"),
+        ("GOCACHE_DATA_DIR", "/elsewhere"),
+        ("GOCACHE_LOOPS", "3"),
+        ("GOCACHE_LOG", "warn"),
+        ("GOCACHE_LIMITS_HEAD_BYTES", "300"),
+        ("GOCACHE_LIMITS_KEY_BYTES", "7 KiB"),
+        ("GOCACHE_DEADLINES_LOAD", "20ms"),
+        ("GOCACHE_GROUPS_HIGH_SCORES_BUDGET", "2 MiB"),
+        ("GOCACHE_GROUPS_HIGH_SCORES_CONTENT_TYPE", "text/html"),
+        ("GOCACHE_ORIGINS_API_URL", "http://elsewhere:2/"),
+        ("GOCACHE_CLUSTER_SELF", "a:2"),
+        ("GOCACHE_CLUSTER_PEERS", "[\"a:1\", \"a:2\"]"),
+        ("GOCACHE_CLUSTER_SECRET", "\"0123456789012345\""),
+        // Not ours, and not for us to judge.
+        ("GOCACHE_CONFIG", "file"),
+        ("GOCACHE_PORT", "tcp://10.0.0.1:9999"),
+        ("GOCACHE_GROUPS_OTHER_BUDGET", "1"),
+        ("GOCACHE_LIMITS", "1"),
+        ("HOME", "/"),
+    ]);
+    let config = with(&text, &overrides).expect("sound");
+    assert_eq!((config.listen.port(), config.loops, &*config.log), (7, 3, "warn"));
+    assert_eq!((config.limits.head.bytes, config.limits.key_bytes), (300, 7 << 10));
+    assert_eq!(config.deadlines.load, Duration::from_millis(20));
+    let group = &config.groups[0];
+    assert_eq!((group.budget, &*group.content_type), (2 << 20, "text/html"));
+    let OriginKind::Http(target) = &config.origins[0].kind else { panic!("an HTTP origin") };
+    assert_eq!(target.authority, "elsewhere:2");
+    assert_eq!(config.cluster.map(|cluster| cluster.own), Some(PeerId(1)));
+    let strangers = ["GOCACHE_GROUPS_OTHER_BUDGET", "GOCACHE_LIMITS", "GOCACHE_PORT"];
+    assert_eq!(config.strangers, strangers);
+}
+
+#[test]
+fn flags_go_over_variables_and_these_over_the_file() {
+    let text = format!("loops = 1\n{ORIGIN}{GROUP}");
+    let mut overrides = variables(&[("GOCACHE_LOOPS", "2"), ("GOCACHE_LOG", "warn")]);
+    overrides.set("--set loops", "loops", "3");
+    overrides.set("--set groups.scores.budget", "groups.scores.budget", "3 MiB");
+    overrides.set("--set limits.flights", "limits.flights", "9");
+    let config = with(&text, &overrides).expect("sound");
+    assert_eq!((config.loops, &*config.log, config.groups[0].budget), (3, "warn", 3 << 20));
+    assert_eq!(config.limits.flights, 9);
+}
+
+#[test]
+fn a_mistake_in_an_override_is_told_by_its_name() {
+    let text = format!("{ORIGIN}{GROUP}[groups.\"SCORES\"]\norigin = \"api\"\nbudget = 1\n");
+    let cases = [
+        (("GOCACHE_LISTEN", "here"), "GOCACHE_LISTEN: invalid socket address syntax"),
+        (("GOCACHE_LOOPS", "0"), "GOCACHE_LOOPS: loops is a number from 1 to"),
+        (("GOCACHE_LOOPS", "many"), "GOCACHE_LOOPS: invalid type: string \"many\""),
+        (("GOCACHE_LIMITS_FLIGHTS", "0"), "GOCACHE_LIMITS_FLIGHTS: this is a number from"),
+        (("GOCACHE_DEADLINES_IDLE", "soon"), "GOCACHE_DEADLINES_IDLE: a duration is"),
+        (("GOCACHE_DEADLINES_PEER", "9s"), "GOCACHE_DEADLINES_PEER: peer is less than load"),
+        (("GOCACHE_ORIGINS_API_KIND", "ftp"), "GOCACHE_ORIGINS_API_KIND: kind is"),
+        (("GOCACHE_GROUPS_SCORES_BUDGET", "1"), "GOCACHE_GROUPS_SCORES_BUDGET: stands for keys of"),
+    ];
+    for ((name, value), expected) in cases {
+        let error = with(&text, &variables(&[(name, value)])).expect_err(name).to_string();
+        assert!(
+            error.starts_with(expected),
+            "{name}={value}\nexpected {expected}\ngot      {error}"
+        );
+    }
+    for (key, expected) in [
+        ("limits.flight", "--set limits.flight: unknown field `flight`"),
+        ("color", "--set color: unknown field `color`"),
+        ("groups.nobody.budget", "--set groups.nobody.budget: "),
+        ("groups.scores.budget.x", "--set groups.scores.budget.x: "),
+        ("", "--set : "),
+    ] {
+        let mut overrides = Overrides::default();
+        overrides.set(&format!("--set {key}"), key, "1");
+        let error = with(&text, &overrides).expect_err(key).to_string();
+        assert!(error.starts_with(expected), "{key}\nexpected {expected}\ngot      {error}");
+    }
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The pool of workers of one origin.
 
 use std::{
+    borrow::Cow,
     io,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
@@ -15,8 +16,17 @@ use gocache_core::{Fetch, Load, LoadError, Value};
 
 use super::{Failure, Origin};
 
-/// Brings the outcome of a load back to the core.
-pub(crate) type Land = Arc<dyn Fn(Fetch, Result<Load, LoadError>) + Send + Sync>;
+/// Brings home what came of a load of the origin of this name.
+pub(crate) type Land = Arc<dyn Fn(&str, Fetch, Ended) + Send + Sync>;
+
+/// What came of a load.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) result: Result<Load, LoadError>,
+    /// For the log, where it went wrong.
+    pub(crate) cause: Cow<'static, str>,
+    pub(crate) took: Duration,
+}
 
 /// Threads that load, and the queue before them. They end when the pool is dropped and the loads
 /// they are at come back.
@@ -34,8 +44,6 @@ struct Job {
 #[derive(Clone)]
 pub(crate) struct Terms {
     pub(crate) origin: String,
-    /// By the number of the group.
-    pub(crate) groups: Arc<[String]>,
     /// After this long a load is given up, begun or not.
     pub(crate) patience: Duration,
 }
@@ -82,52 +90,51 @@ fn work<O: Origin>(
         let next = receiver.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(Job { fetch, queued }) = next else { return };
         // Nobody waits for it any more. To do it all the same would make the next ones late too.
-        if queued.elapsed() >= terms.patience {
-            land(fetch, Err(LoadError::TimedOut));
+        let waited = queued.elapsed();
+        if waited >= terms.patience {
+            let (result, cause) = (Err(LoadError::TimedOut), "no worker was free in time".into());
+            land(&terms.origin, fetch, Ended { result, cause, took: waited });
             continue;
         }
         let began = Instant::now();
-        let result = match catch_unwind(AssertUnwindSafe(|| source.load(fetch.key()))) {
-            Ok(result) => result,
-            Err(_) => {
-                // What it had in hands may be half done: the next load begins with a new one.
-                source = origin();
-                log(terms, &fetch, "panicked", "the origin's code panicked", began);
-                land(fetch, Err(LoadError::Panicked));
-                continue;
-            }
-        };
-        let (outcome, cause, result) = match &result {
-            Ok(Some(bytes)) => match Value::new(bytes) {
-                Ok(value) => ("found", "", Ok(value.into())),
-                Err(error) => ("failed", "there is no memory for the value", Err(error.into())),
-            },
-            Ok(None) => ("not found", "", Err(LoadError::NotFound)),
-            Err(Failure(cause)) => ("failed", cause.as_str(), Err(LoadError::Failed)),
-        };
-        log(terms, &fetch, outcome, cause, began);
-        land(fetch, result);
+        let loaded = catch_unwind(AssertUnwindSafe(|| source.load(fetch.key())));
+        if loaded.is_err() {
+            // What it had in hands may be half done: the next load begins with a new one.
+            source = origin();
+        }
+        let (result, cause) = outcome(loaded);
+        land(&terms.origin, fetch, Ended { result, cause, took: began.elapsed() });
     }
 }
 
-fn log(terms: &Terms, fetch: &Fetch, outcome: &str, cause: &str, began: Instant) {
-    let group = &terms.groups[usize::from(fetch.group().0)];
-    crate::log::load(&terms.origin, group, fetch.key(), outcome, cause, began.elapsed());
+fn outcome(
+    loaded: thread::Result<Result<Option<Vec<u8>>, Failure>>,
+) -> (Result<Load, LoadError>, Cow<'static, str>) {
+    match loaded {
+        Ok(Ok(Some(bytes))) => match Value::new(&bytes) {
+            Ok(value) => (Ok(value.into()), "".into()),
+            Err(error) => (Err(error.into()), "there is no memory for the value".into()),
+        },
+        Ok(Ok(None)) => (Err(LoadError::NotFound), "".into()),
+        Ok(Err(Failure(cause))) => (Err(LoadError::Failed), cause.into()),
+        Err(_) => (Err(LoadError::Panicked), "the origin's code panicked".into()),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use gocache_core::{GroupId, Source};
+    use crate::{config::Config, engine};
+    use gocache_core::{Asker, Error, Get, GroupId, Landing, Source, Waiter};
     use std::sync::mpsc::channel;
 
-    /// An origin that takes its time, and panics for one key.
+    /// An origin that takes its time, and panics for some keys.
     struct Slow(Duration);
 
     impl Origin for Slow {
         fn load(&mut self, key: &[u8]) -> Result<Option<Vec<u8>>, Failure> {
             thread::sleep(self.0);
-            assert_ne!(key, b"panic", "the origin's code has a bug");
+            assert!(!key.starts_with(b"panic"), "the origin's code has a bug");
             Ok(Some(key.to_vec()))
         }
     }
@@ -138,11 +145,10 @@ mod tests {
         patience: Duration,
         keys: &[&[u8]],
     ) -> Vec<Result<Vec<u8>, LoadError>> {
-        let groups = Arc::from(["scores".to_owned()]);
-        let terms = Terms { origin: "slow".to_owned(), groups, patience };
+        let terms = Terms { origin: "slow".to_owned(), patience };
         let (sender, landed) = channel();
-        let land: Land = Arc::new(move |_, result| {
-            drop(sender.send(result.map(|load| load.value.to_vec())));
+        let land: Land = Arc::new(move |_, _, ended| {
+            drop(sender.send(ended.result.map(|load| load.value.to_vec())));
         });
         let pool = Pool::start(1, keys.len(), &terms, move || Slow(takes), &land);
         let pool = pool.expect("a thread more");
@@ -162,6 +168,56 @@ mod tests {
         let results = load(Duration::from_millis(300), Duration::from_millis(200), &keys);
         assert_eq!(results[0], Ok(b"a".to_vec()));
         assert_eq!(results[1..], [const { Err(LoadError::TimedOut) }; 5]);
+    }
+
+    #[test]
+    fn panics_again_and_again_leave_nothing_behind() {
+        const KEYS: u64 = 1_000;
+        let text = "[origins.o]\nkind = \"http\"\nurl = \"http://127.0.0.1:1/\"\n\
+                    [groups.g]\norigin = \"o\"\nbudget = \"1 MiB\"\n";
+        let config = Config::from_toml(text).expect("sound");
+        let node = Arc::new(engine::node(&config).expect("memory"));
+        let terms = Terms { origin: "buggy".to_owned(), patience: Duration::from_secs(60) };
+        let (sender, landed) = channel();
+        let land: Land = {
+            let node = Arc::clone(&node);
+            Arc::new(move |_, fetch, ended| {
+                let landing = node.land(fetch, ended.result, gocache_core::Instant::ZERO);
+                let Landing::Done(done) = landing else { panic!("it came from the origin") };
+                drop(sender.send(done));
+            })
+        };
+        let pool = Pool::start(2, KEYS as usize, &terms, || Slow(Duration::ZERO), &land);
+        let pool = pool.expect("two threads more");
+        drop(land);
+        for number in 0..KEYS {
+            let bad = number.is_multiple_of(10);
+            let key = if bad { format!("panic {number}") } else { number.to_string() };
+            let get = |waiter| {
+                let (asker, now) = (Asker::Client, gocache_core::Instant::ZERO);
+                node.get(GroupId(0), key.as_bytes(), asker, Waiter(waiter), now).expect("room")
+            };
+            let Get::Fetch(fetch) = get(2 * number) else { panic!("nobody loads it yet") };
+            assert!(matches!(get(2 * number + 1), Get::Wait));
+            pool.submit(fetch).expect("the queue has room");
+        }
+        drop(pool);
+        let mut told = vec![0; 2 * KEYS as usize];
+        for done in landed {
+            for Waiter(waiter) in done.waiters {
+                told[waiter as usize] += 1;
+                let expected = (waiter / 2).is_multiple_of(10).then_some(Error::Panicked);
+                assert_eq!(done.result.as_ref().err().copied(), expected);
+            }
+        }
+        assert!(told.iter().all(|&times| times == 1), "everyone is told, once");
+        let [stats] = node.groups().map(|(_, group)| group.stats()).collect::<Vec<_>>()[..] else {
+            panic!("one group")
+        };
+        assert_eq!(
+            (stats.flights, stats.load_errors, stats.entries),
+            (0, KEYS / 10, KEYS * 9 / 10)
+        );
     }
 
     #[test]

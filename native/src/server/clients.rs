@@ -11,8 +11,8 @@ use gocache_core::{Instant, Status};
 use mio::{Interest, Token, event::Event, net::TcpStream};
 
 use super::{
-    Shared,
     event_loop::{EventLoop, PlaneKind},
+    shared::Shared,
     timers::{Owner, Timer},
 };
 use crate::{
@@ -21,6 +21,7 @@ use crate::{
     data::{DataPlane, MAX_SLOTS},
     engine::Engine,
     http1::Request,
+    meter::Closed,
     ops::OpsPlane,
     output::MAX_SLICES,
     phase::Next,
@@ -48,6 +49,8 @@ pub(super) struct Client {
     writable: bool,
     /// The system has announced the end of the client's input, which may stand behind data.
     read_closed: bool,
+    /// Our side is shut.
+    shut: bool,
     /// It was turned away, and is not one of the connections that have a limit.
     refused: bool,
     /// It stands in the list of those who have something to do.
@@ -62,6 +65,11 @@ impl EventLoop {
                 Ok((stream, _)) => {
                     self.accept_failed = false;
                     self.welcome(shared, stream);
+                    // Where all wake up for all, who takes one at a time leaves some to the others.
+                    if self.is_shared && !self.draining {
+                        self.accepts_more = true;
+                        return;
+                    }
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
                 Err(error)
@@ -90,6 +98,9 @@ impl EventLoop {
             }
             PlaneKind::Ops => self.clients.len() - self.refused >= MAX_OPERATORS,
         };
+        if refused {
+            self.tally.meter.refused.add(1);
+        }
         if (refused && self.refused >= MAX_REFUSED) || self.clients.len() >= MAX_SLOTS {
             return;
         }
@@ -103,7 +114,7 @@ impl EventLoop {
         drop(stream.set_nodelay(true));
         let conn = if refused {
             let text = "too many connections, try again later";
-            let turn = Turn::new(&shared.config, &self.clock, self.draining);
+            let turn = Turn::new(&shared.config, &self.clock, &self.tally, self.draining);
             Conn::refused(Answer::line(Status::ServiceUnavailable, text), &turn)
         } else {
             Conn::new(self.clock.now())
@@ -115,6 +126,9 @@ impl EventLoop {
             }
             (false, PlaneKind::Ops) => {}
         }
+        if !refused {
+            self.tally.meter.accepted.add(1);
+        }
         self.numbers += 1;
         entry.insert(Client {
             stream,
@@ -124,6 +138,7 @@ impl EventLoop {
             readable: false,
             writable: true,
             read_closed: false,
+            shut: false,
             refused,
             marked: false,
         });
@@ -150,10 +165,11 @@ impl EventLoop {
         if client.number != number || !client.timer.came_up(deadline) {
             return;
         }
-        let turn = Turn::new(&shared.config, &self.clock, self.draining);
+        let turn = Turn::new(&shared.config, &self.clock, &self.tally, self.draining);
         let is_due = client.conn.deadline(&turn).is_some_and(|at| at <= turn.clock.now());
+        let by = if client.shut { Closed::Server } else { Closed::Deadline };
         if is_due && client.conn.expire(&turn) {
-            self.remove(shared, slot);
+            self.remove(shared, slot, by);
         } else {
             self.mark(slot);
         }
@@ -165,9 +181,11 @@ impl EventLoop {
         client.marked = false;
         client.conn.lend(&mut self.spare);
         let moved = self.read(shared, slot).and_then(|()| self.write(shared, slot));
-        let is_gone = moved.is_err() || self.settle(shared, slot) == Next::Drop;
-        if is_gone {
-            self.remove(shared, slot);
+        if moved.is_err() {
+            self.remove(shared, slot, Closed::Error);
+        } else if self.settle(shared, slot) == Next::Drop {
+            let is_ours = self.draining || self.clients[slot].shut;
+            self.remove(shared, slot, if is_ours { Closed::Server } else { Closed::Client });
         }
     }
 
@@ -177,9 +195,9 @@ impl EventLoop {
         next.slot = slot;
         let mut plane = match self.plane {
             PlaneKind::Data => AnyPlane::Data(DataPlane { engine: &*shared.engine, next, fetches }),
-            PlaneKind::Ops => AnyPlane::Ops(OpsPlane { engine: &*shared.engine }),
+            PlaneKind::Ops => AnyPlane::Ops(OpsPlane { report: &|| shared.report() }),
         };
-        let turn = Turn::new(&shared.config, &self.clock, self.draining);
+        let turn = Turn::new(&shared.config, &self.clock, &self.tally, self.draining);
         client.conn.resume(&mut plane, &turn);
         if client.readable && matches!(client.conn.next(&turn), Next::Read | Next::Shut) {
             match client.stream.read(scratch) {
@@ -188,6 +206,7 @@ impl EventLoop {
                     client.conn.end();
                 }
                 Ok(count) => {
+                    self.tally.meter.received_bytes.add(count as u64);
                     // A read that does not fill the buffer has emptied the socket, but for an end
                     // that was announced; what comes afterwards is a new event.
                     let is_more = count == scratch.len() || client.read_closed;
@@ -211,7 +230,10 @@ impl EventLoop {
         let count = client.conn.slices(&mut slices);
         match client.stream.write_vectored(&slices[..count]) {
             Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-            Ok(sent) => client.conn.sent(sent, self.clock.now()),
+            Ok(sent) => {
+                self.tally.meter.sent_bytes.add(sent as u64);
+                client.conn.sent(sent, self.clock.now());
+            }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => client.writable = false,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
@@ -221,7 +243,7 @@ impl EventLoop {
 
     /// Arranges for what comes next.
     fn settle<E>(&mut self, shared: &Shared<E>, slot: usize) -> Next {
-        let turn = Turn::new(&shared.config, &self.clock, self.draining);
+        let turn = Turn::new(&shared.config, &self.clock, &self.tally, self.draining);
         let client = &mut self.clients[slot];
         client.conn.reclaim(&mut self.spare);
         if self.draining && self.plane == PlaneKind::Data && !client.readable {
@@ -232,6 +254,7 @@ impl EventLoop {
             // It fails where the client has reset the connection, and then the next read says so.
             drop(client.stream.shutdown(Shutdown::Write));
             client.conn.shut(turn.clock.now());
+            client.shut = true;
             next = client.conn.next(&turn);
         }
         let can_read = client.readable && next == Next::Read;
@@ -246,8 +269,11 @@ impl EventLoop {
         next
     }
 
-    fn remove<E>(&mut self, shared: &Shared<E>, slot: usize) {
+    fn remove<E>(&mut self, shared: &Shared<E>, slot: usize, by: Closed) {
         if let Some(mut client) = self.clients.try_remove(slot) {
+            if !client.refused {
+                self.tally.meter.close(by);
+            }
             drop(self.poll.registry().deregister(&mut client.stream));
             match (client.refused, self.plane) {
                 (true, _) => self.refused -= 1,
@@ -263,7 +289,7 @@ impl EventLoop {
 /// Both planes as one type, so that the code that moves bytes is there once.
 enum AnyPlane<'a, E> {
     Data(DataPlane<'a, E>),
-    Ops(OpsPlane<'a, E>),
+    Ops(OpsPlane<'a>),
 }
 
 impl<E: Engine> Plane for AnyPlane<'_, E> {

@@ -3,21 +3,26 @@
 //! A turn: wait; take what happened, what was posted and what came due; then move the bytes of each
 //! connection that has something to do, once, so that none can starve the others.
 
-use std::{io, mem, sync::atomic::Ordering, time::Duration};
+use std::{
+    io, mem,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use gocache_core::{Error, Fetch, Found, Instant, Landing, Load, LoadError};
 use mio::{Events, Poll, Token, net::TcpListener};
 use slab::Slab;
 
 use super::{
-    Shared,
     clients::Client,
     lanes::Stage,
+    shared::{Current, Route, Shared},
     timers::{Owner, Timers},
     upstreams::Upstreams,
 };
 use crate::{
-    answer::Turn, clock::Clock, config::Config, data::Address, engine::Engine, output::Output,
+    answer::Turn, clock::Clock, config::Config, data::Address, engine::Engine, meter::Tally,
+    output::Output,
 };
 
 pub(super) const LISTENER: Token = Token(usize::MAX - 1);
@@ -28,9 +33,6 @@ const READ: usize = 64 << 10;
 
 /// Timers of connections that are gone, beyond the number of those that are not.
 const SPARE_TIMERS: usize = 1 << 10;
-
-/// How often loads past their deadline are looked for.
-const OVERDUE: Duration = Duration::from_millis(20);
 
 /// Which plane the connections of a loop belong to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +46,10 @@ pub(super) struct EventLoop {
     pub(super) plane: PlaneKind,
     pub(super) poll: Poll,
     pub(super) listener: Option<TcpListener>,
+    /// The other loops accept from the same queue.
+    pub(super) is_shared: bool,
+    /// There may be more to accept than was this loop's turn.
+    pub(super) accepts_more: bool,
     /// Accepting is put off until then, for lack of descriptors.
     pub(super) accept_at: Option<Instant>,
     /// The last attempt failed, and the log has been told.
@@ -54,6 +60,7 @@ pub(super) struct EventLoop {
     pub(super) upstreams: Upstreams,
     pub(super) timers: Timers,
     pub(super) clock: Clock,
+    pub(super) tally: Tally,
     pub(super) draining: bool,
     /// Counts the connections of the loop, of either kind.
     pub(super) numbers: u64,
@@ -66,7 +73,6 @@ pub(super) struct EventLoop {
     pub(super) fetches: Vec<Fetch>,
     pub(super) scratch: Box<[u8]>,
     pub(super) spare: Output,
-    overdue_at: Instant,
     drain_until: Instant,
 }
 
@@ -77,7 +83,6 @@ impl EventLoop {
         poll: Poll,
         listener: TcpListener,
         clock: Clock,
-        targets: usize,
     ) -> Self {
         let now = clock.now();
         Self {
@@ -85,13 +90,16 @@ impl EventLoop {
             plane,
             poll,
             listener: Some(listener),
+            is_shared: false,
+            accepts_more: false,
             accept_at: None,
             accept_failed: false,
             clients: Slab::new(),
             refused: 0,
-            upstreams: Upstreams::new(targets),
+            upstreams: Upstreams::new(),
             timers: Timers::default(),
             clock,
+            tally: Tally::default(),
             draining: false,
             numbers: 0,
             next: Address { lane, slot: 0, serial: 0 },
@@ -100,20 +108,29 @@ impl EventLoop {
             fetches: Vec::new(),
             scratch: vec![0; READ].into(),
             spare: Output::default(),
-            overdue_at: now,
             drain_until: now,
         }
     }
 
     /// Turns until the server stops.
-    pub(super) fn run<E: Engine>(mut self, shared: &Shared<E>) -> io::Result<()> {
+    pub(super) fn run<E: Engine>(mut self, current: &Current<E>) -> io::Result<()> {
         let mut events = Events::with_capacity(1 << 10);
-        while !self.is_over(shared) {
+        let Some((mut shared, mut generation)) = current.get() else { return Ok(()) };
+        self.tally = Tally::new(Arc::clone(&shared.meters.lanes[self.lane]));
+        self.adopt(&shared);
+        while !self.is_over(&shared) {
             match self.poll.poll(&mut events, self.timeout()) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 other => other?,
             }
             self.clock.tick();
+            if current.generation() != generation
+                && let Some(next) = current.get()
+            {
+                (shared, generation) = next;
+                self.adopt(&shared);
+            }
+            let shared = &*shared;
             // First of all: what is answered from here on says that it is the last.
             if shared.control.stage() > Stage::Serving && !self.draining {
                 self.drain(shared);
@@ -126,6 +143,9 @@ impl EventLoop {
                     Token(token) => self.upstream_event(shared, token / 2, event),
                 }
             }
+            if mem::take(&mut self.accepts_more) {
+                self.accept(shared);
+            }
             self.posts(shared);
             self.timers(shared);
             // What is marked meanwhile has its turn in the next one.
@@ -136,8 +156,19 @@ impl EventLoop {
             while let Some(fetch) = self.fetches.pop() {
                 self.dispatch(shared, fetch);
             }
+            let Self { tally, clock, lane, .. } = &self;
+            tally.record(&shared.meters, *lane, clock.turn(), || clock.elapsed());
         }
         Ok(())
+    }
+
+    /// Goes on with another configuration.
+    fn adopt<E>(&mut self, shared: &Shared<E>) {
+        self.renew_upstreams(shared.upstreams.len());
+        self.tally.resize(shared.config.ids().len());
+        // Their deadlines may be others now.
+        let slots: Vec<usize> = self.clients.iter().map(|(slot, _)| slot).collect();
+        slots.into_iter().for_each(|slot| self.mark(slot));
     }
 
     /// Whether the loop has nothing left to do, and never will have.
@@ -173,16 +204,16 @@ impl EventLoop {
     }
 
     fn timeout(&self) -> Option<Duration> {
-        if !self.dirty.is_empty() || !self.fetches.is_empty() || self.upstreams.has_more() {
+        let goes_on = self.accepts_more || self.upstreams.has_more();
+        if goes_on || !self.dirty.is_empty() || !self.fetches.is_empty() {
             return Some(Duration::ZERO);
         }
         if self.draining && self.clients.is_empty() {
             // Nobody says when the last client of another loop has gone.
             return Some(Duration::from_millis(5));
         }
-        let overdue = (self.plane == PlaneKind::Ops).then_some(self.overdue_at);
         let drain = self.draining.then_some(self.drain_until);
-        let next = [self.timers.next(), self.accept_at, overdue, drain].into_iter().flatten().min();
+        let next = [self.timers.next(), self.accept_at, drain].into_iter().flatten().min();
         // The clock counts whole milliseconds: one more, not to come a moment too early.
         next.map(|at| at.since(self.clock.now()) + Duration::from_millis(1))
     }
@@ -192,12 +223,6 @@ impl EventLoop {
         if self.accept_at.is_some_and(|at| at <= now) {
             self.accept_at = None;
             self.accept(shared);
-        }
-        if self.plane == PlaneKind::Ops && self.overdue_at <= now {
-            self.overdue_at = now.after(OVERDUE);
-            while let Some(done) = shared.engine.overdue(now) {
-                shared.control.deliver(done, None, |_, _| ());
-            }
         }
         while let Some((deadline, Owner { token, number })) = self.timers.pop(now) {
             if token % 2 == 0 {
@@ -227,13 +252,13 @@ impl EventLoop {
     /// Begins a load where the core wants it.
     fn dispatch<E: Engine>(&mut self, shared: &Shared<E>, fetch: Fetch) {
         match shared.route(&fetch, self.clock.now()) {
-            super::Route::Exchange(target) => self.begin_exchange(shared, fetch, target),
-            super::Route::Pool(pool) => {
+            Route::Exchange(upstream) => self.begin_exchange(shared, fetch, upstream),
+            Route::Pool(pool) => {
                 if let Err(fetch) = pool.submit(fetch) {
                     self.land(shared, fetch, Err(LoadError::Busy));
                 }
             }
-            super::Route::PeerDown => self.land(shared, fetch, Err(LoadError::PeerDown)),
+            Route::Nowhere(error) => self.land(shared, fetch, Err(error)),
         }
     }
 
@@ -256,7 +281,7 @@ impl EventLoop {
     /// Brings the outcome of a load to a connection of this loop.
     fn tell(&mut self, config: &Config, address: Address, result: &Result<Found, Error>) {
         if let Some(client) = self.clients.get_mut(address.slot) {
-            let turn = Turn::new(config, &self.clock, self.draining);
+            let turn = Turn::new(config, &self.clock, &self.tally, self.draining);
             client.conn.land(address.serial, result.clone(), &turn);
             self.mark(address.slot);
         }

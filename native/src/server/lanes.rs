@@ -11,7 +11,7 @@ use std::{
 use gocache_core::{Done, Error, Found, Landing, Waiter};
 use mio::Waker;
 
-use crate::data::Address;
+use crate::{data::Address, reloads::Reloads};
 
 /// What is posted to a loop: a load is over, for these waiters of it.
 pub(super) struct Post {
@@ -44,6 +44,7 @@ pub(super) struct Control {
     /// Connections to the data plane.
     pub(super) connections: AtomicUsize,
     failed: AtomicBool,
+    pub(super) reloads: Reloads,
     on_failure: Mutex<Option<Hook>>,
 }
 
@@ -57,8 +58,14 @@ impl Control {
             stage: AtomicU8::new(Stage::Serving as u8),
             connections: AtomicUsize::new(0),
             failed: AtomicBool::new(false),
+            reloads: Reloads::new(),
             on_failure: Mutex::default(),
         }
+    }
+
+    /// How many loops there are.
+    pub(super) fn lanes(&self) -> usize {
+        self.lanes.len()
     }
 
     pub(super) fn stage(&self) -> Stage {
@@ -72,9 +79,12 @@ impl Control {
     /// Moves on to a stage, of which every loop then learns.
     pub(super) fn advance(&self, stage: Stage) {
         self.stage.fetch_max(stage as u8, Ordering::AcqRel);
-        for lane in &self.lanes {
-            lane.wake();
-        }
+        self.wake();
+    }
+
+    /// Makes every loop turn.
+    pub(super) fn wake(&self) {
+        self.lanes.iter().for_each(Lane::wake);
     }
 
     /// Passes on the landing of a worker.

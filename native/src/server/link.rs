@@ -1,11 +1,14 @@
 //! One connection to a peer or an HTTP origin: its state, and the moving of its bytes.
 
-use std::io::{self, Read, Write};
+use std::{
+    io::{self, Read, Write},
+    sync::Arc,
+};
 
 use gocache_core::Instant;
 use mio::net::TcpStream;
 
-use super::timers::Timer;
+use super::{timers::Timer, upstream::Upstream};
 use crate::upstream::{Exchange, Outcome};
 
 /// Reads of one link in a turn: a large value must not keep the clients of the loop waiting.
@@ -14,7 +17,7 @@ const READS: usize = 4;
 /// A connection that we opened.
 pub(super) struct Link {
     pub(super) stream: TcpStream,
-    pub(super) target: usize,
+    pub(super) upstream: Arc<Upstream>,
     pub(super) number: u64,
     pub(super) timer: Timer,
     pub(super) deadline: Instant,

@@ -40,6 +40,18 @@ pub(super) fn bind(
         .map_err(explain)
 }
 
+/// Makes as many of a socket that was handed over. All of them have one queue: each loop wakes up for
+/// a connection, and one of them gets it.
+pub(super) fn share(socket: std::net::TcpListener, count: usize) -> io::Result<Vec<TcpListener>> {
+    socket.set_nonblocking(true)?;
+    let mut sockets = Vec::with_capacity(count);
+    for _ in 1..count {
+        sockets.push(TcpListener::from_std(socket.try_clone()?));
+    }
+    sockets.push(TcpListener::from_std(socket));
+    Ok(sockets)
+}
+
 fn socket(address: SocketAddr, shared: bool) -> io::Result<Socket> {
     let kind = Type::STREAM;
     let socket = Socket::new(Domain::for_address(address), kind, Some(Protocol::TCP))?;

@@ -5,36 +5,32 @@ mod event_loop;
 mod lanes;
 mod link;
 mod listen;
+mod shared;
 mod timers;
+mod upstream;
 mod upstreams;
 
 use std::{
-    borrow::Cow,
-    fmt, io,
-    net::{SocketAddr, ToSocketAddrs},
+    fmt, io, mem,
+    net::SocketAddr,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError},
     thread::{self, JoinHandle},
     time::Duration,
 };
 
-use gocache_core::{Fetch, GroupId, Instant, LoadError, PeerId, Source, encode};
 use mio::{Poll, Waker};
 
 use self::{
     event_loop::{EventLoop, LISTENER, PlaneKind, WAKER},
     lanes::{Control, Stage},
+    shared::{Current, Shared},
 };
 use crate::{
     clock::{Clock, Epoch},
-    cluster::Breakers,
-    config::{Config, OriginKind, SqliteConfig, Target},
-    engine::Engine,
-    origin::{Land, Pool, Sqlite, Terms},
-    upstream::Outcome,
+    config::{Config, ConfigError},
+    engine::{self, Engine},
+    sockets::Sockets,
 };
 
 /// A server that runs. It goes on until it is told to drain.
@@ -42,9 +38,17 @@ pub struct Server {
     addr: SocketAddr,
     ops_addr: SocketAddr,
     control: Arc<Control>,
+    reload: Mutex<Reload>,
     data: Vec<JoinHandle<()>>,
     ops: JoinHandle<()>,
+    overdue: JoinHandle<()>,
 }
+
+/// How often loads past their deadline are looked for.
+const OVERDUE: Duration = Duration::from_millis(20);
+
+/// Takes up another configuration; see [`Server::reload`].
+type Reload = Box<dyn FnMut(Config) -> Result<Vec<&'static str>, String> + Send>;
 
 /// Why a server did not start.
 #[derive(Debug)]
@@ -72,57 +76,31 @@ impl From<io::Error> for StartError {
     }
 }
 
-/// What all loops of a server share.
-struct Shared<E> {
-    config: Config,
-    engine: Arc<E>,
-    control: Arc<Control>,
-    breakers: Breakers,
-    /// Who is asked over HTTP: the nodes of the cluster first, in their order, then the origins.
-    upstreams: Vec<Upstream>,
-    /// How each origin is asked.
-    origins: Vec<OriginRoute>,
-}
-
-/// A server that is asked over HTTP.
-struct Upstream {
-    name: String,
-    peer: Option<PeerId>,
-    addresses: Vec<SocketAddr>,
-    /// The one of them that was reached last.
-    preferred: AtomicUsize,
-    target: Target,
-}
-
-enum OriginRoute {
-    Pool(Pool),
-    Upstream(usize),
-}
-
-/// Where a load goes.
-enum Route<'a> {
-    Pool(&'a Pool),
-    Exchange(usize),
-    PeerDown,
-}
-
 impl Server {
     /// Starts a server over the native core.
     ///
     /// # Errors
     /// If an address is taken, or the system refuses what a server needs.
     pub fn start(config: Config) -> Result<Self, StartError> {
-        let engine = config.node(seed()?).map_err(io::Error::other)?;
-        Self::start_with(config, Arc::new(engine))
+        let node = engine::node(&config).map_err(io::Error::other)?;
+        Self::start_with(config, Arc::new(node))
     }
 
     /// Starts a server over any engine that was made from the same configuration.
     ///
     /// # Errors
     /// As with [`Server::start`].
-    pub fn start_with(config: Config, engine: Arc<impl Engine>) -> Result<Self, StartError> {
-        let listeners = listen::bind(&config.listen, config.loops, &config.listen_set)?;
-        let ops_listeners = listen::bind(&config.ops_listen, 1, &config.ops_listen_set)?;
+    pub fn start_with(mut config: Config, engine: Arc<impl Engine>) -> Result<Self, StartError> {
+        let Sockets { data, ops } = mem::take(&mut config.sockets);
+        let are_shared = data.is_some() && config.loops > 1;
+        let listeners = match data {
+            Some(socket) => listen::share(socket, config.loops)?,
+            None => listen::bind(&config.listen, config.loops, &config.listen_set)?,
+        };
+        let ops_listeners = match ops {
+            Some(socket) => listen::share(socket, 1)?,
+            None => listen::bind(&config.ops_listen, 1, &config.ops_listen_set)?,
+        };
         let (addr, ops_addr) = (listeners[0].local_addr()?, ops_listeners[0].local_addr()?);
         let epoch = Epoch::begin();
 
@@ -140,27 +118,46 @@ impl Server {
             .map(|(plane, poll, listener, waker)| ((plane, poll, listener), waker))
             .unzip();
         let control = Arc::new(Control::new(wakers));
-        let shared = Arc::new(Shared::new(config, engine, Arc::clone(&control), epoch)?);
+        let current = Arc::new(Current::new());
+        let land = current.landing(epoch);
+        let shared = Shared::new(config, engine, Arc::clone(&control), &land)?;
+        current.set(shared);
 
         let mut threads = Vec::new();
         for (lane, (plane, poll, listener)) in seats.into_iter().enumerate() {
-            let (shared, targets) = (Arc::clone(&shared), shared.upstreams.len());
+            let (current, control) = (Arc::clone(&current), Arc::clone(&control));
             let name = match plane {
                 PlaneKind::Data => format!("loop-{lane}"),
                 PlaneKind::Ops => "operations".to_owned(),
             };
             threads.push(thread::Builder::new().name(name).spawn(move || {
                 let clock = Clock::new(epoch);
-                let event_loop = EventLoop::new(lane, plane, poll, listener, clock, targets);
-                let ended = catch_unwind(AssertUnwindSafe(|| event_loop.run(&shared)));
+                let mut event_loop = EventLoop::new(lane, plane, poll, listener, clock);
+                event_loop.is_shared = are_shared && plane == PlaneKind::Data;
+                let ended = catch_unwind(AssertUnwindSafe(|| event_loop.run(&current)));
                 if !matches!(ended, Ok(Ok(()))) {
                     tracing::error!(lane, ?ended, "an event loop failed; the server ends");
-                    shared.control.fail();
+                    control.fail();
                 }
             })?);
         }
         let ops = threads.pop().ok_or_else(|| io::Error::other("there is no operations loop"))?;
-        Ok(Self { addr, ops_addr, control, data: threads, ops })
+        let overdue = thread::Builder::new().name("overdue".to_owned()).spawn({
+            let (current, control) = (Arc::clone(&current), Arc::clone(&control));
+            move || look_for_overdue(&current, &control, epoch)
+        })?;
+        let reload = Box::new({
+            let control = Arc::clone(&control);
+            move |config| {
+                let (shared, _) = current.get().ok_or("the server has not started")?;
+                let (next, waiting) = shared.next(config, &land)?;
+                current.set(next);
+                control.wake();
+                Ok(waiting)
+            }
+        });
+        let reload = Mutex::new(reload as Reload);
+        Ok(Self { addr, ops_addr, control, reload, data: threads, ops, overdue })
     }
 
     /// Where clients are answered: the configured address, with the port that the system chose if
@@ -174,6 +171,27 @@ impl Server {
     #[must_use]
     pub const fn ops_addr(&self) -> SocketAddr {
         self.ops_addr
+    }
+
+    /// Takes up another configuration. What is in flight ends as it began; a group that stays keeps
+    /// what it has cached, one with another policy begins anew, and one that is gone gives its memory
+    /// back. Returns the keys that have changed and wait for a restart.
+    ///
+    /// It resolves names and evicts what no longer fits, so it may take a while; the loops do not
+    /// wait for it.
+    ///
+    /// # Errors
+    /// What is wrong with the configuration, or what of it cannot be done while the server runs.
+    /// Nothing has changed then.
+    pub fn reload(
+        &self,
+        read: impl FnOnce() -> Result<Config, ConfigError>,
+    ) -> Result<Vec<&'static str>, String> {
+        // If it panicked, nothing was published.
+        let mut reload = self.reload.lock().unwrap_or_else(PoisonError::into_inner);
+        let result = read().map_err(|error| error.to_string()).and_then(&mut **reload);
+        self.control.reloads.note(result.is_ok());
+        result
     }
 
     /// Arranges for `hook` to be called if an event loop fails, which is a bug. The server does not
@@ -196,145 +214,26 @@ impl Server {
             drop(thread.join());
         }
         self.control.advance(Stage::Stopped);
+        self.overdue.thread().unpark();
+        drop(self.overdue.join());
         drop(self.ops.join());
     }
 }
 
-/// A random number from the system, for the tables' hash.
-fn seed() -> Result<u64, StartError> {
-    getrandom::u64().map_err(|error| StartError::System(io::Error::other(error)))
-}
-
-impl<E: Engine> Shared<E> {
-    fn new(
-        config: Config,
-        engine: Arc<E>,
-        control: Arc<Control>,
-        epoch: Epoch,
-    ) -> Result<Self, StartError> {
-        let land: Land = {
-            let (engine, control) = (Arc::clone(&engine), Arc::clone(&control));
-            Arc::new(move |fetch, result| control.landed(engine.land(fetch, result, epoch.now())))
-        };
-        let mut upstreams = peers(&config);
-        let trial = config.deadlines.connect + config.deadlines.peer;
-        let breakers = Breakers::new(upstreams.len(), trial);
-        let groups: Arc<[String]> = config.groups.iter().map(|group| group.name.clone()).collect();
-        let mut origins = Vec::new();
-        for origin in &config.origins {
-            origins.push(match &origin.kind {
-                OriginKind::Http(target) => {
-                    upstreams.push(Upstream::new(&origin.name, None, target.clone()));
-                    OriginRoute::Upstream(upstreams.len() - 1)
-                }
-                OriginKind::Sqlite(sqlite) => {
-                    let terms = Terms {
-                        origin: origin.name.clone(),
-                        groups: Arc::clone(&groups),
-                        patience: config.deadlines.load,
-                    };
-                    OriginRoute::Pool(pool(sqlite, config.limits.flights, &terms, &land)?)
-                }
-            });
-        }
-        Ok(Self { config, engine, control, breakers, upstreams, origins })
-    }
-
-    /// Where a load goes now.
-    fn route(&self, fetch: &Fetch, now: Instant) -> Route<'_> {
-        match fetch.source() {
-            Source::Peer(peer) if self.breakers.admits(peer, now) => {
-                Route::Exchange(usize::from(peer.0))
+/// Ends the loads that nobody brings home, until the server stops. It takes the locks of the cache for
+/// it, for which no loop of the operations plane should wait.
+fn look_for_overdue<E: Engine>(current: &Current<E>, control: &Control, epoch: Epoch) {
+    let look = || {
+        while control.stage() < Stage::Stopped {
+            thread::park_timeout(OVERDUE);
+            let Some((shared, _)) = current.get() else { return };
+            while let Some(done) = shared.engine.overdue(epoch.now()) {
+                control.deliver(done, None, |_, _| ());
             }
-            Source::Peer(_) => Route::PeerDown,
-            Source::Origin => match &self.origins[self.origin_of(fetch.group())] {
-                OriginRoute::Pool(pool) => Route::Pool(pool),
-                OriginRoute::Upstream(target) => Route::Exchange(*target),
-            },
         }
-    }
-
-    fn origin_of(&self, GroupId(group): GroupId) -> usize {
-        self.config.groups[usize::from(group)].origin
-    }
-
-    fn log(&self, upstream: &Upstream, fetch: &Fetch, outcome: &Outcome, took: Duration) {
-        let group = &self.config.groups[usize::from(fetch.group().0)].name;
-        let text = match outcome.result {
-            Ok(_) => "found",
-            Err(LoadError::NotFound) => "not found",
-            Err(LoadError::TimedOut) => "timed out",
-            Err(_) => "failed",
-        };
-        crate::log::load(&upstream.name, group, fetch.key(), text, outcome.cause, took);
-    }
-}
-
-/// The nodes of the cluster, this one included so that the numbers of the peers are their places.
-fn peers(config: &Config) -> Vec<Upstream> {
-    let Some(cluster) = &config.cluster else { return Vec::new() };
-    let upstream = |(id, node): (u16, &String)| {
-        let target = Target { authority: node.clone(), path: config.base.clone() };
-        Upstream::new(node, Some(PeerId(id)), target)
     };
-    (0..).zip(&cluster.nodes).map(upstream).collect()
-}
-
-fn pool(
-    config: &SqliteConfig,
-    queue: usize,
-    terms: &Terms,
-    land: &Land,
-) -> Result<Pool, StartError> {
-    let source = config.clone();
-    let origin = move || Sqlite::new(source.clone());
-    Ok(Pool::start(config.workers, queue, terms, origin, land)?)
-}
-
-impl Upstream {
-    fn new(name: &str, peer: Option<PeerId>, target: Target) -> Self {
-        // A name without a port means the port of HTTP.
-        let named = match target.authority.parse::<http::uri::Authority>() {
-            Ok(authority) if authority.port().is_none() => {
-                Cow::Owned(format!("{}:80", target.authority))
-            }
-            _ => Cow::Borrowed(target.authority.as_str()),
-        };
-        let addresses = named.to_socket_addrs().map(Iterator::collect);
-        let addresses = addresses.unwrap_or_else(|error| {
-            tracing::warn!(host = %named, %error, "the name cannot be resolved; loads from it fail");
-            Vec::new()
-        });
-        Self { name: name.to_owned(), peer, addresses, preferred: AtomicUsize::new(0), target }
-    }
-
-    /// The address to try after so many others, the preferred one first.
-    fn address(&self, attempt: usize) -> Option<SocketAddr> {
-        let preferred = self.preferred.load(Ordering::Relaxed);
-        let count = self.addresses.len();
-        (attempt < count).then(|| self.addresses[(preferred + attempt) % count])
-    }
-
-    fn has_address(&self, attempt: usize) -> bool {
-        attempt < self.addresses.len()
-    }
-
-    /// Takes note that the address after so many others was reached.
-    fn prefer(&self, attempt: usize) {
-        if attempt > 0 {
-            let preferred = self.preferred.load(Ordering::Relaxed) + attempt;
-            self.preferred.store(preferred % self.addresses.len().max(1), Ordering::Relaxed);
-        }
-    }
-
-    /// Where the keys of a group are: a peer has all groups under its base, an origin is one.
-    fn target(&self, group: &str) -> Cow<'_, Target> {
-        if self.peer.is_none() {
-            return Cow::Borrowed(&self.target);
-        }
-        let mut target = self.target.clone();
-        target.path.extend(encode(group.as_bytes()));
-        target.path.push('/');
-        Cow::Owned(target)
+    // What made it panic has been logged.
+    if catch_unwind(AssertUnwindSafe(look)).is_err() {
+        control.fail();
     }
 }

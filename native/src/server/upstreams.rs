@@ -1,17 +1,18 @@
 //! The connections of a loop to peers and HTTP origins: opening them, moving their bytes, and
 //! keeping the idle ones for the next exchange.
 
-use std::{io, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
 use gocache_core::{Fetch, Instant, LoadError};
 use mio::{Interest, Token, event::Event, net::TcpStream};
 use slab::Slab;
 
 use super::{
-    Shared, Upstream,
     event_loop::EventLoop,
     link::{Link, Moved, State, is_connected, move_bytes},
+    shared::Shared,
     timers::{Owner, Timer},
+    upstream::Upstream,
 };
 use crate::{
     engine::Engine,
@@ -26,16 +27,15 @@ const IDLE: Duration = Duration::from_secs(30);
 
 pub(super) struct Upstreams {
     links: Slab<Link>,
-    /// For each target the links that carry no exchange, the last used one last.
-    idle: Box<[Vec<usize>]>,
+    /// For each upstream the links that carry no exchange, the last used one last.
+    idle: Vec<Vec<usize>>,
     /// Links that have more to read than was their turn.
     more: Vec<usize>,
 }
 
 impl Upstreams {
-    pub(super) fn new(targets: usize) -> Self {
-        let idle = (0..targets).map(|_| Vec::new()).collect();
-        Self { links: Slab::new(), idle, more: Vec::new() }
+    pub(super) const fn new() -> Self {
+        Self { links: Slab::new(), idle: Vec::new(), more: Vec::new() }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -58,9 +58,8 @@ impl EventLoop {
         &mut self,
         shared: &Shared<E>,
         fetch: Fetch,
-        target: usize,
+        upstream: &Arc<Upstream>,
     ) {
-        let upstream = &shared.upstreams[target];
         let secret = shared.config.cluster.as_ref().map(|cluster| cluster.secret.as_str());
         let (kind, secret) = match upstream.peer {
             Some(_) => (Kind::Peer, secret),
@@ -69,14 +68,20 @@ impl EventLoop {
             }
             None => (Kind::Origin, None),
         };
-        let group = &shared.config.groups[usize::from(fetch.group().0)];
+        let group = shared.config.numbered(fetch.group());
         let bytes = request(&upstream.target(&group.name), fetch.key(), secret);
         let max_value = shared.config.limits.value_bytes;
         let exchange = Exchange::new(fetch, kind, bytes, max_value, self.clock.now());
-        match self.upstreams.idle[target].pop() {
+        match self.upstreams.idle[upstream.slot].pop() {
             Some(slot) => self.reuse(shared, slot, exchange),
-            None => self.connect(shared, target, exchange, 0),
+            None => self.connect(shared, upstream, exchange, 0),
         }
+    }
+
+    /// Takes up another set of upstreams. Idle links are of no more use; busy ones finish, and end.
+    pub(super) fn renew_upstreams(&mut self, count: usize) {
+        let idle = std::mem::replace(&mut self.upstreams.idle, vec![Vec::new(); count]);
+        idle.into_iter().flatten().for_each(|slot| self.close(slot));
     }
 
     /// Goes on with the links that had more to read.
@@ -92,21 +97,22 @@ impl EventLoop {
         let link = &mut self.upstreams.links[slot];
         link.reused = true;
         link.state = State::Busy(exchange);
-        self.patience(shared, slot, deadline_of(shared, link_target(&self.upstreams, slot)));
+        let deadline = deadline_of(shared, &link.upstream);
+        self.patience(slot, deadline);
         self.pump_upstream(shared, slot);
     }
 
     fn connect<E: Engine>(
         &mut self,
         shared: &Shared<E>,
-        target: usize,
+        upstream: &Arc<Upstream>,
         exchange: Exchange,
         attempt: usize,
     ) {
         let entry = self.upstreams.links.vacant_entry();
         let slot = entry.key();
         let interest = Interest::READABLE | Interest::WRITABLE;
-        let address = shared.upstreams[target].address(attempt);
+        let address = upstream.address(attempt);
         let unknown = || io::Error::from(io::ErrorKind::AddrNotAvailable);
         let stream = address.ok_or_else(unknown).and_then(|address| {
             let mut stream = TcpStream::connect(address)?;
@@ -116,12 +122,12 @@ impl EventLoop {
         });
         let Ok(stream) = stream else {
             let outcome = exchange.failed("no connection can be opened to it");
-            return self.report(shared, target, exchange, outcome);
+            return self.report(shared, upstream, exchange, outcome);
         };
         self.numbers += 1;
         entry.insert(Link {
             stream,
-            target,
+            upstream: Arc::clone(upstream),
             number: self.numbers,
             timer: Timer::default(),
             deadline: self.clock.now(),
@@ -131,12 +137,12 @@ impl EventLoop {
         });
         // Only for a peer there is somebody else to ask soon.
         let deadlines = &shared.config.deadlines;
-        let is_peer = shared.upstreams[target].peer.is_some();
-        self.patience(shared, slot, if is_peer { deadlines.connect } else { deadlines.load });
+        let is_peer = upstream.peer.is_some();
+        self.patience(slot, if is_peer { deadlines.connect } else { deadlines.load });
     }
 
     /// Sets the deadline of what the link is at.
-    fn patience<E>(&mut self, _shared: &Shared<E>, slot: usize, patience: Duration) {
+    fn patience(&mut self, slot: usize, patience: Duration) {
         let link = &mut self.upstreams.links[slot];
         link.deadline = self.clock.now().after(patience);
         let owner = Owner { token: 2 * slot + 1, number: link.number };
@@ -160,14 +166,11 @@ impl EventLoop {
             }
             State::Connecting(exchange) => match is_connected(&link.stream) {
                 Ok(true) => {
-                    shared.upstreams[link.target].prefer(link.attempt);
+                    link.upstream.prefer(link.attempt);
                     link.attempt = 0;
                     link.state = State::Busy(exchange);
-                    self.patience(
-                        shared,
-                        slot,
-                        deadline_of(shared, link_target(&self.upstreams, slot)),
-                    );
+                    let deadline = deadline_of(shared, &link.upstream);
+                    self.patience(slot, deadline);
                 }
                 Ok(false) => {
                     link.state = State::Connecting(exchange);
@@ -219,34 +222,38 @@ impl EventLoop {
 
     /// Sends the request again on a new connection: the old one had ended while it lay idle.
     fn again<E: Engine>(&mut self, shared: &Shared<E>, slot: usize) {
-        if let Some((target, mut exchange)) = self.take_exchange(slot) {
+        if let Some((upstream, mut exchange)) = self.take_exchange(slot) {
             self.close(slot);
             exchange.rewind();
-            self.connect(shared, target, exchange, 0);
+            self.connect(shared, &upstream, exchange, 0);
         }
     }
 
     /// Tries the next address of a target that refused the connection at one.
     fn refused<E: Engine>(&mut self, shared: &Shared<E>, slot: usize) {
         let attempt = self.upstreams.links[slot].attempt + 1;
-        let Some((target, exchange)) = self.take_exchange(slot) else { return };
+        let Some((upstream, exchange)) = self.take_exchange(slot) else { return };
         self.close(slot);
-        if shared.upstreams[target].has_address(attempt) {
-            return self.connect(shared, target, exchange, attempt);
+        if upstream.has_address(attempt) {
+            return self.connect(shared, &upstream, exchange, attempt);
         }
         let outcome = exchange.failed("it refused the connection");
-        self.report(shared, target, exchange, outcome);
+        self.report(shared, &upstream, exchange, outcome);
     }
 
     fn finish<E: Engine>(&mut self, shared: &Shared<E>, slot: usize, outcome: Outcome) {
-        let Some((target, exchange)) = self.take_exchange(slot) else { return };
-        if outcome.reusable && self.upstreams.idle[target].len() < MAX_IDLE {
-            self.upstreams.idle[target].push(slot);
-            self.patience(shared, slot, IDLE);
+        let Some((upstream, exchange)) = self.take_exchange(slot) else { return };
+        // One from before another configuration may lead elsewhere.
+        let is_current =
+            shared.upstreams.get(upstream.slot).is_some_and(|it| Arc::ptr_eq(it, &upstream));
+        let reusable = outcome.reusable && is_current;
+        if reusable && self.upstreams.idle[upstream.slot].len() < MAX_IDLE {
+            self.upstreams.idle[upstream.slot].push(slot);
+            self.patience(slot, IDLE);
         } else {
             self.close(slot);
         }
-        self.report(shared, target, exchange, outcome);
+        self.report(shared, &upstream, exchange, outcome);
     }
 
     fn fail<E: Engine>(
@@ -255,10 +262,10 @@ impl EventLoop {
         slot: usize,
         outcome: impl FnOnce(&Exchange) -> Outcome,
     ) {
-        if let Some((target, exchange)) = self.take_exchange(slot) {
+        if let Some((upstream, exchange)) = self.take_exchange(slot) {
             self.close(slot);
             let outcome = outcome(&exchange);
-            self.report(shared, target, exchange, outcome);
+            self.report(shared, &upstream, exchange, outcome);
         }
     }
 
@@ -266,27 +273,29 @@ impl EventLoop {
     fn report<E: Engine>(
         &mut self,
         shared: &Shared<E>,
-        target: usize,
+        upstream: &Upstream,
         exchange: Exchange,
         outcome: Outcome,
     ) {
         let now = self.clock.now();
-        let upstream = &shared.upstreams[target];
-        shared.log(upstream, &exchange.fetch, &outcome, now.since(exchange.began));
-        if let Some(peer) = upstream.peer
-            && shared.breakers.record(peer, outcome.alive, now)
+        let Exchange { fetch, began, .. } = exchange;
+        shared.note(&upstream.name, &fetch, &outcome.result, outcome.cause, now.since(began));
+        if let Some(breaker) = &upstream.peer
+            && breaker.record(outcome.alive, now)
         {
             let down = "is down; its keys are loaded here";
             let state = if outcome.alive { "is back" } else { down };
             tracing::warn!(peer = %upstream.name, "the peer {state}");
         }
-        self.land(shared, exchange.fetch, outcome.result);
+        self.land(shared, fetch, outcome.result);
     }
 
-    fn take_exchange(&mut self, slot: usize) -> Option<(usize, Exchange)> {
+    fn take_exchange(&mut self, slot: usize) -> Option<(Arc<Upstream>, Exchange)> {
         let link = self.upstreams.links.get_mut(slot)?;
         match std::mem::replace(&mut link.state, State::Idle) {
-            State::Connecting(exchange) | State::Busy(exchange) => Some((link.target, exchange)),
+            State::Connecting(exchange) | State::Busy(exchange) => {
+                Some((Arc::clone(&link.upstream), exchange))
+            }
             State::Idle => None,
         }
     }
@@ -294,20 +303,14 @@ impl EventLoop {
     fn close(&mut self, slot: usize) {
         if let Some(mut link) = self.upstreams.links.try_remove(slot) {
             drop(self.poll.registry().deregister(&mut link.stream));
-            self.upstreams.idle[link.target].retain(|&idle| idle != slot);
+            let idle = self.upstreams.idle.get_mut(link.upstream.slot);
+            idle.into_iter().for_each(|idle| idle.retain(|&idle| idle != slot));
         }
     }
 }
 
-fn link_target(upstreams: &Upstreams, slot: usize) -> usize {
-    upstreams.links[slot].target
-}
-
 /// How long an exchange may take once it is connected.
-fn deadline_of<E>(shared: &Shared<E>, target: usize) -> Duration {
+fn deadline_of<E>(shared: &Shared<E>, upstream: &Upstream) -> Duration {
     let deadlines = &shared.config.deadlines;
-    match shared.upstreams[target] {
-        Upstream { peer: Some(_), .. } => deadlines.peer,
-        Upstream { peer: None, .. } => deadlines.load,
-    }
+    if upstream.peer.is_some() { deadlines.peer } else { deadlines.load }
 }

@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use gocache::{Config, Engine};
@@ -142,9 +142,15 @@ impl State {
 }
 
 impl Engine for WasiEngine {
-    fn group(&self, name: &[u8]) -> Option<GroupId> {
-        let at = self.settings.groups.iter().position(|group| group.name.as_bytes() == name)?;
-        u16::try_from(at).ok().map(GroupId)
+    /// The component is told its groups and its ring once, when it starts.
+    fn follow(self: &Arc<Self>, before: &Config, after: &Config) -> Result<Arc<Self>, String> {
+        let seed = self.settings.seed;
+        let differences = Settings::new(before, seed).differences(&Settings::new(after, seed));
+        if differences.is_empty() {
+            return Ok(Arc::clone(self));
+        }
+        let keys = differences.join(", ");
+        Err(format!("what the component is told when it starts has changed: {keys}; restart it"))
     }
 
     fn get(
@@ -191,8 +197,9 @@ impl Engine for WasiEngine {
         Some(done)
     }
 
-    fn stats(&self) -> Vec<Stats> {
+    fn stats(&self) -> Vec<(GroupId, Stats)> {
         let stats = self.call(&mut self.lock(), Instance::stats);
-        stats.unwrap_or_else(|| vec![Stats::default(); self.settings.groups.len()])
+        let stats = stats.unwrap_or_else(|| vec![Stats::default(); self.settings.groups.len()]);
+        (0..).map(GroupId).zip(stats).collect()
     }
 }

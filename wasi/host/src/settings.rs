@@ -18,7 +18,7 @@ pub struct Settings {
 }
 
 /// How to set up a group.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GroupSettings {
     /// Its name.
     pub name: String,
@@ -28,7 +28,7 @@ pub struct GroupSettings {
 }
 
 /// How to set up the ring.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RingSettings {
     /// The names of the nodes.
     pub names: Vec<String>,
@@ -54,6 +54,36 @@ impl Settings {
         let budgets = config.groups.iter().map(|group| group.budget);
         let memory_bytes = memory_bytes(budgets, config.limits.value_bytes);
         Self { groups: groups.collect(), ring, seed, memory_bytes }
+    }
+
+    /// The keys of the configuration by which other settings differ from these.
+    pub(crate) fn differences(&self, other: &Self) -> Vec<String> {
+        let limits = |settings: &Self| settings.groups.first().map(|it| it.settings.limits.clone());
+        let mut keys = Vec::new();
+        for group in &self.groups {
+            let same = other.groups.iter().find(|it| it.name == group.name);
+            let is_same = same.is_some_and(|it| {
+                let limits = group.settings.limits.clone();
+                group.settings == gocache_core::Settings { limits, ..it.settings.clone() }
+            });
+            if !is_same {
+                keys.push(format!("groups.{}", group.name));
+            }
+        }
+        let known = |name: &str| self.groups.iter().any(|group| group.name == name);
+        let new = other.groups.iter().filter(|group| !known(&group.name));
+        keys.extend(new.map(|group| format!("groups.{}", group.name)));
+        if limits(self) != limits(other) {
+            let those = ["limits.key_bytes", "limits.flights", "limits.waiters", "deadlines.load"];
+            keys.push(format!("one of {}", those.join(" ")));
+        }
+        if self.ring != other.ring {
+            keys.push("cluster".to_owned());
+        }
+        if self.memory_bytes < other.memory_bytes && keys.is_empty() {
+            keys.push("limits.value_bytes".to_owned());
+        }
+        keys
     }
 }
 

@@ -30,6 +30,7 @@ static COMPONENT: LazyLock<Component> =
     LazyLock::new(|| Component::from_file(&*guest::FILE).unwrap());
 
 const SCORES: GroupId = GroupId(0);
+const FRESH: GroupId = GroupId(1);
 const ZERO: Instant = Instant::ZERO;
 
 /// Two groups, `scores` and `fresh`; the values of the second live for ten seconds.

@@ -43,7 +43,7 @@ fn a_value_comes_from_the_origin_once() {
         .spawn()
         .unwrap();
     let mut log = BufReader::new(server.stderr.take().unwrap()).lines().map_while(Result::ok);
-    let serving = log.find_map(|line| Some(line.split_once("serving http://")?.1.to_owned()));
+    let serving = log.find_map(|line| Some(line.split_once(r#""url":"http://"#)?.1.to_owned()));
     let serving = serving.expect("it says where");
     let (addr, _) = serving.split_once('/').unwrap();
     for _ in 0..2 {

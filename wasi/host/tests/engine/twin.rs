@@ -31,8 +31,11 @@ fn the_same_calls_get_the_same_answers() {
     }
     // Bytes differ: the component's pointers are half as long.
     let without_bytes = |stats: Stats| Stats { bytes: 0, flight_bytes: 0, ..stats };
-    let [ours, theirs] = [core.stats().map(|(_, stats)| stats).collect(), wasi.stats()]
-        .map(|stats: Vec<_>| stats.into_iter().map(without_bytes).collect::<Vec<_>>());
+    let [ours, theirs] = [
+        core.stats().map(|(_, stats)| stats).collect(),
+        wasi.stats().into_iter().map(|(_, stats)| stats).collect(),
+    ]
+    .map(|stats: Vec<_>| stats.into_iter().map(without_bytes).collect::<Vec<_>>());
     assert_eq!(ours, theirs);
     let Stats { hits, waits, busy, peer_loads, peer_failures, expirations, .. } = ours[1];
     let walked = [hits, waits, busy, peer_loads, peer_failures, expirations];
