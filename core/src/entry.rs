@@ -1,5 +1,5 @@
 //! `Value`: one allocation that holds the counts, the key and the bytes of an entry, and the thin
-//! counted handle to it. One of the two files of the crate with unsafe code; `region.rs` is the other.
+//! counted handle to it. `region.rs` and `lock.rs` are the other files of the crate with unsafe code.
 //!
 //! ```text
 //! | refs u32 | value length u32 | key length u16 | shape u8 | meter u8 | allocator | extras | key | value |
@@ -8,7 +8,7 @@
 //! The allocator takes no room where it is of no size, as the global one is. Extras are numbers
 //! that only some entries have; `shape` says which. The key stands before the value: comparing a
 //! short key touches the cache line of the counts, which a hit writes anyway.
-#![allow(unsafe_code, reason = "this file is a fence around it, as region.rs is")]
+#![allow(unsafe_code, reason = "this file is a fence around it, as region.rs and lock.rs are")]
 
 use core::{fmt, marker::PhantomData, mem::size_of, ops::Deref, ptr::NonNull, slice};
 

@@ -18,6 +18,7 @@ use crate::{
     error::Error,
     evicted::Evicted,
     flight::{Ask, Asker, Flights, Source, Waiter},
+    lock::SpinLock,
     policy::Chosen,
     room,
     seed::Seed,
@@ -30,11 +31,6 @@ use crate::{
 
 /// Slots of one shard that are swept where no operation does it.
 const TICK_SWEEP: u32 = 64;
-
-/// The lock of a group unless told otherwise: threads that wait for it spin. It is not fair: where
-/// many threads hit one shard without a pause, a miss there may wait for long. Who has a kernel has
-/// better ones (`parking_lot::RawRwLock`).
-pub type SpinLock = spin::RwLock<()>;
 
 /// A namespace of keys. Hand it to a [`Node`](crate::Node), or give it a
 /// [`Getter`](crate::Getter) and use it alone.

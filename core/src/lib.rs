@@ -105,6 +105,7 @@ mod route;
 mod room;
 
 mod entry;
+mod lock;
 mod region;
 mod stats;
 mod sync;
@@ -118,7 +119,8 @@ pub use error::{Error, LoadError, Refusal};
 pub use estimate::Estimate;
 pub use flight::{Asker, PeerId, Source, Waiter};
 pub use getter::{Getter, Loader};
-pub use group::{Found, Group, Load, SpinLock};
+pub use group::{Found, Group, Load};
+pub use lock::SpinLock;
 pub use node::{AddError, Done, Fetch, Get, GroupId, Landing, Node};
 pub use policy::{Eviction, Lru, Policy, S3Fifo};
 pub use region::{Anchor, Anchored, Region};
