@@ -1,7 +1,8 @@
 //! `Region`: memory of a caller as an allocator, for caches that take nothing from anywhere else.
 //!
-//! Beside `entry` and `lock` the only unsafe code of the crate stands in this file: the access to the words of
-//! the region, with a check of the bounds at each. Which of them are free is safe code: `blocks`.
+//! Beside `entry` and `lock` the only unsafe code of the crate stands in this file: the access to the
+//! words of the region, with a check of the bounds at each. Which of them are free is safe code:
+//! `blocks`.
 #![allow(unsafe_code, reason = "an allocator hands out raw memory: this file is its fence")]
 
 mod blocks;
