@@ -13,6 +13,10 @@ use crate::{
 /// attempt may have made room for a dozen bytes; more are needed only where other threads take it.
 const ATTEMPTS: usize = 8 << 10;
 
+/// Attempts to allocate something, each but the first after as much was given back as it takes up: where
+/// memory is in pieces, the first that is long enough may come late.
+const TRIES: usize = 5;
+
 /// Where an entry is going.
 pub(crate) trait Place<A: Memory> {
     /// Links the entry in, or hands it back.
@@ -40,8 +44,7 @@ fn allocate<A: Memory>(
     place: &mut impl Place<A>,
 ) -> Result<Value<A>, Refusal> {
     let bytes = parts.memory::<A>();
-    let mut is_retry = false;
-    loop {
+    for _ in 0..TRIES {
         while !budget.reserve(bytes) {
             if !place.evict(bytes) {
                 return Err(Refusal::TooLarge);
@@ -51,11 +54,18 @@ fn allocate<A: Memory>(
             Ok(entry) => return Ok(entry),
             Err(_) => budget.release(bytes),
         }
-        if is_retry || !place.evict(bytes) {
-            return Err(Refusal::OutOfMemory);
+        if !give_back(bytes, budget, place) {
+            break;
         }
-        is_retry = true;
     }
+    Err(Refusal::OutOfMemory)
+}
+
+/// Evicts entries that take up so many bytes together. Says whether any went.
+fn give_back<A: Memory>(bytes: usize, budget: &Budget, place: &mut impl Place<A>) -> bool {
+    let target = budget.used().saturating_sub(bytes);
+    let went = (0..ATTEMPTS).take_while(|_| budget.used() > target && place.evict(bytes));
+    went.count() > 0
 }
 
 fn link<A: Memory>(
@@ -65,7 +75,7 @@ fn link<A: Memory>(
 ) -> Result<(), Refusal> {
     let bytes = entry.memory();
     let mut refusal = Refusal::TooLarge;
-    let mut is_retry = false;
+    let mut tries = 1;
     for _ in 0..ATTEMPTS {
         let (back, lack) = match place.insert(entry) {
             Ok(()) => return Ok(()),
@@ -74,9 +84,12 @@ fn link<A: Memory>(
         entry = back;
         let goes_on = match lack {
             Lack::Budget(more) => place.evict(more),
-            Lack::Memory => {
+            // The entry that goes first may leave a place in the table, which then need not grow.
+            Lack::Memory(more) => {
                 refusal = Refusal::OutOfMemory;
-                !core::mem::replace(&mut is_retry, true) && place.evict(bytes)
+                tries += 1;
+                let bytes = if tries > 2 { more.max(bytes) } else { bytes };
+                tries <= TRIES && give_back(bytes, budget, place)
             }
             Lack::Outdated => false,
         };

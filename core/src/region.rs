@@ -29,8 +29,8 @@ const WORD: usize = size_of::<u32>();
 ///
 /// A block costs one byte beside what was asked for, rounded up to four. To allocate and to give
 /// back take a bounded number of steps; what is given back joins what is free on both sides of it.
-/// Where no free piece is long enough, a cache evicts up to eight entries and tries once more; a value
-/// for which that makes no room is refused. A budget of less than the region leaves some.
+/// Where no free piece is long enough, a cache evicts as much as the value takes up and tries once more,
+/// four times; a value for which that makes no room is refused.
 ///
 /// Several caches may share a region, and several threads: one lock guards it, for which threads
 /// spin. So a handler of interrupts must not use a region that the code it interrupts uses as well.
@@ -184,9 +184,12 @@ unsafe impl GlobalAlloc for Region<'_> {
     }
 }
 
-/// Says where a region is that stays for as long as the program runs: see [`Anchored`]. It names the
-/// same one each time.
-pub trait Anchor {
+/// Says where a region is that stays for as long as the program runs: see [`Anchored`].
+///
+/// # Safety
+/// It names the same region each time. Were there two, and the memory of one a block of the other, what
+/// came from the one could be given back to the other, which would hand it out a second time.
+pub unsafe trait Anchor {
     /// That region.
     fn region() -> &'static Region<'static>;
 }
@@ -200,7 +203,8 @@ pub trait Anchor {
 ///
 /// static REGION: Region = Region::empty();
 /// struct Ram;
-/// impl Anchor for Ram {
+/// // SAFETY: it is the only region.
+/// unsafe impl Anchor for Ram {
 ///     fn region() -> &'static Region<'static> {
 ///         &REGION
 ///     }
@@ -243,8 +247,7 @@ impl<R: Anchor> fmt::Debug for Anchored<R> {
     }
 }
 
-// SAFETY: as for the region. Should an anchor name another region than before, what came from the
-// first is not given back at all, for it lies outside of the second: see `Words::position`.
+// SAFETY: as for the region, which is the same for allocation and return: see `Anchor`.
 unsafe impl<R: Anchor> Allocator for Anchored<R> {
     fn allocate(&self, layout: Layout) -> Result<NonNull<[u8]>, AllocError> {
         R::region().allocate(layout)

@@ -5,6 +5,7 @@ use std::{boxed::Box, vec::Vec};
 use allocator_api2::alloc::{Allocator, Layout};
 
 use super::*;
+use crate::{Cache, Instant, Lru, Seed};
 
 /// Numbers in a fixed order that looks like chance (xorshift).
 struct Dice(u64);
@@ -136,4 +137,27 @@ fn threads_share_a_region() {
     });
     region.check();
     assert_eq!(region.free(), region.capacity());
+}
+
+/// Small entries leave small gaps, and those that go last lie anywhere.
+#[test]
+fn a_large_value_finds_its_place_among_small_ones() {
+    let mut memory = std::vec![MaybeUninit::uninit(); 32 << 10];
+    let region = Region::new(&mut memory);
+    let (budget, mut dice) = (region.capacity(), Dice(7));
+    let mut cache = Cache::<Lru, _>::new_in(budget, Seed::new(7), &region).expect("memory");
+    let (mut asked, mut refused) = (0, 0);
+    for number in 0..if cfg!(miri) { 2_000 } else { 60_000 } {
+        let key = (dice.below(2_000) as u32).to_le_bytes();
+        if cache.get(&key, Instant::ZERO).is_none() {
+            cache.insert(&key, &[7; 40][..dice.below(40)], Instant::ZERO).expect("it fits");
+        }
+        if number % 1_000 == 999 {
+            let large = [7; 6 << 10];
+            asked += 1;
+            refused += u32::from(cache.insert(b"large", &large, Instant::ZERO).is_err());
+        }
+    }
+    region.check();
+    assert_eq!(refused, 0, "of {asked}");
 }

@@ -32,15 +32,10 @@ pub(crate) type Hit<A> = (Value<A>, Option<u32>);
 pub(crate) enum Lack {
     /// So many bytes of the budget are needed for the tables.
     Budget(usize),
-    Memory,
+    /// The allocator has not so many in one piece.
+    Memory(usize),
     /// It is not wanted any more.
     Outdated,
-}
-
-impl From<OutOfMemory> for Lack {
-    fn from(_: OutOfMemory) -> Self {
-        Self::Memory
-    }
 }
 
 /// What has left the store, and why, since the counts were last taken. Where nobody takes them they
@@ -207,7 +202,7 @@ impl<P: Policy<A>, A: Memory> Store<P, A> {
             return Err((entry, lack));
         }
         self.is_timed |= entry.is_timed();
-        let slot = self.table.insert(hash, entry).map_err(|entry| (entry, Lack::Memory))?;
+        let slot = self.table.insert(hash, entry).map_err(|entry| (entry, Lack::Memory(0)))?;
         self.policy.admit(&mut self.table, slot, hash);
         Ok(())
     }
@@ -347,7 +342,7 @@ fn reserved(
     }
     let grown = grow();
     budget.release(grown.unwrap_or(bytes));
-    Ok(grown.map(drop)?)
+    grown.map(drop).map_err(|OutOfMemory| Lack::Memory(bytes))
 }
 
 #[cfg(any(test, feature = "check"))]
