@@ -4,7 +4,7 @@
 //! cached, one loads it from the source of truth and the others wait for what it brings; a *ring*
 //! says which node of a cluster loads which key.
 //!
-//! There are two ways to use it. A program that may block gives a group a closure:
+//! There are three ways to use it. A program that may block gives a group a closure:
 //!
 //! ```
 //! use gocache_core::{Error, Group, Instant, LoadError, Seed, Settings, Value};
@@ -37,6 +37,29 @@
 //! // ... load `fetch.key()` from `fetch.source()`, in whatever time that takes ...
 //! let Landing::Done(done) = node.land(fetch, Ok(Value::new(b"630")?.into()), now) else { panic!() };
 //! assert_eq!(done.waiters, [Waiter(1), Waiter(2)]);
+//! # Ok::<(), Box<dyn core::error::Error>>(())
+//! ```
+//!
+//! Firmware without a heap gives a [`Region`] of memory, and nothing comes from anywhere else:
+//!
+//! ```
+//! use core::mem::MaybeUninit;
+//! use gocache_core::{Cache, Instant, Lru, Region, Seed};
+//!
+//! let mut memory = [MaybeUninit::uninit(); 4 << 10]; // in firmware: a static one
+//! let region = Region::new(&mut memory);
+//!
+//! let seed = Seed::new(0x5eed);
+//! let mut cache = Cache::<Lru, _>::new_in(region.capacity(), seed, &region)?;
+//! for number in 0..1_000_u16 {
+//!     cache.insert(&number.to_le_bytes(), b"a value of some length", Instant::ZERO)?;
+//! }
+//! let last = cache.get(&999_u16.to_le_bytes(), Instant::ZERO);
+//! assert_eq!(last.as_deref(), Some(&b"a value of some length"[..]));
+//! assert!(cache.len() > 30);
+//!
+//! drop((cache, last));
+//! assert_eq!(region.free(), region.capacity());
 //! # Ok::<(), Box<dyn core::error::Error>>(())
 //! ```
 //!

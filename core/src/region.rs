@@ -37,28 +37,8 @@ const WORD: usize = size_of::<u32>();
 ///
 /// Of more than 4 GiB, the first four are used.
 ///
-/// ```
-/// use core::mem::MaybeUninit;
-/// use gocache_core::{Cache, Instant, Lru, Region, Seed};
-///
-/// let mut memory = [MaybeUninit::uninit(); 4 << 10]; // in firmware: a static one
-/// let region = Region::new(&mut memory);
-///
-/// let seed = Seed::new(0x5eed);
-/// let mut cache = Cache::<Lru, _>::new_in(region.capacity(), seed, &region)?;
-/// for number in 0..1_000_u16 {
-///     cache.insert(&number.to_le_bytes(), b"a value of some length", Instant::ZERO)?;
-/// }
-/// let last = cache.get(&999_u16.to_le_bytes(), Instant::ZERO);
-/// assert_eq!(last.as_deref(), Some(&b"a value of some length"[..]));
-/// assert!(cache.len() > 30);
-///
-/// drop((cache, last));
-/// assert_eq!(region.free(), region.capacity());
-/// # Ok::<(), Box<dyn core::error::Error>>(())
-/// ```
-///
-/// A group needs some of it for loads in the air and for the values they bring, beside its budget:
+/// The [page of the crate](crate) has a cache in a region. A group needs some of its memory for loads in
+/// the air and for the values they bring, beside its budget:
 ///
 /// ```
 /// use core::mem::MaybeUninit;

@@ -147,7 +147,7 @@ fn a_large_value_finds_its_place_among_small_ones() {
     let (budget, mut dice) = (region.capacity(), Dice(7));
     let mut cache = Cache::<Lru, _>::new_in(budget, Seed::new(7), &region).expect("memory");
     let (mut asked, mut refused) = (0, 0);
-    for number in 0..if cfg!(miri) { 2_000 } else { 60_000 } {
+    for number in 0..if cfg!(miri) { 1_000 } else { 60_000 } {
         let key = (dice.below(2_000) as u32).to_le_bytes();
         if cache.get(&key, Instant::ZERO).is_none() {
             cache.insert(&key, &[7; 40][..dice.below(40)], Instant::ZERO).expect("it fits");
