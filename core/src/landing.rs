@@ -19,6 +19,7 @@ use crate::{
     group::{Found, Group, Load},
     policy::meter,
     shard::Shard,
+    stats::Stats,
     store::Lack,
     table::Table,
     time::{Instant, ticks, whole_ticks},
@@ -86,7 +87,7 @@ impl<R: RawRwLock, A: Memory> Group<R, A> {
         lifetime: Option<Duration>,
         at: Instant,
     ) -> Result<(), Refusal> {
-        self.remove(key, at);
+        self.forget(key, at, |stats| stats.puts += 1);
         let mut placing = Placing::new(self, self.seed.hash(key), key, None, at);
         match placing.store(value, Duration::ZERO, lifetime) {
             Some(refusal) => Err(refusal),
@@ -97,9 +98,14 @@ impl<R: RawRwLock, A: Memory> Group<R, A> {
     /// Forgets the cached value of a key, and lets no load that is in the air now store one.
     /// Says whether there was a value.
     pub fn remove(&self, key: &[u8], at: Instant) -> bool {
+        self.forget(key, at, |stats| stats.removals += 1)
+    }
+
+    fn forget(&self, key: &[u8], at: Instant, count: impl FnOnce(&mut Stats)) -> bool {
         let hash = self.seed.hash(key);
         let mut out = Evicted::new(&self.budget);
         let mut shard = self.shard(hash).write();
+        count(&mut shard.stats);
         shard.flights.outdate(hash, key);
         shard.store.remove(hash, key, &self.now(at), &mut out)
     }

@@ -256,6 +256,31 @@ impl<R: RawRwLock, A: Memory> Node<R, A> {
         self.engine(group).is_some_and(|engine| engine.remove(key, now))
     }
 
+    /// Stores a value, as if a load had just brought it, for a key that this node owns; of another
+    /// node's key it forgets the cached value, as that node has the new one. A load in the air will
+    /// not bring back what was cached before.
+    ///
+    /// In a cluster it is to be called on every node, the owner first: what another one loads after
+    /// that is the new value.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`] or [`Error::OutOfMemory`], and an older value is gone even so;
+    /// [`Error::KeyTooLong`] or [`Error::NoSuchGroup`], and nothing has changed.
+    pub fn put(&self, group: GroupId, key: &[u8], value: &[u8], now: Instant) -> Result<(), Error> {
+        let engine = self.engine(group).ok_or(Error::NoSuchGroup)?;
+        let limit = engine.longest_key();
+        if key.len() > limit {
+            return Err(Error::KeyTooLong { limit });
+        }
+        match self.source(key, Asker::Client) {
+            Source::Origin => Ok(engine.insert(key, value, None, now)?),
+            Source::Peer(_) => {
+                engine.remove(key, now);
+                Ok(())
+            }
+        }
+    }
+
     /// Each group's name and counters.
     pub fn stats(&self) -> impl Iterator<Item = (&[u8], Stats)> {
         self.groups.iter().map(|group| (group.name(), group.stats()))

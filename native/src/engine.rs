@@ -36,6 +36,15 @@ pub trait Engine: Send + Sync + 'static {
     /// Gives up a load that is past its deadline; to be called until there is none.
     fn overdue(&self, now: Instant) -> Option<Done>;
 
+    /// Stores a value for a key that this node owns, and forgets that of another node's.
+    ///
+    /// # Errors
+    /// If the value does not fit, there is no memory for it, or the key is too long.
+    fn put(&self, group: GroupId, key: &[u8], value: &[u8], now: Instant) -> Result<(), Error>;
+
+    /// Forgets the cached value of a key. Says whether there was one.
+    fn remove(&self, group: GroupId, key: &[u8], now: Instant) -> bool;
+
     /// The counters of each group, in the order of [`GroupId`].
     fn stats(&self) -> Vec<Stats>;
 }
@@ -62,6 +71,14 @@ impl Engine for Node {
 
     fn overdue(&self, now: Instant) -> Option<Done> {
         self.overdue(now)
+    }
+
+    fn put(&self, group: GroupId, key: &[u8], value: &[u8], now: Instant) -> Result<(), Error> {
+        self.put(group, key, value, now)
+    }
+
+    fn remove(&self, group: GroupId, key: &[u8], now: Instant) -> bool {
+        self.remove(group, key, now)
     }
 
     fn stats(&self) -> Vec<Stats> {

@@ -70,7 +70,7 @@ struct Snapshot(Vec<(String, Stats)>);
 type Read = fn(&Stats) -> u64;
 
 /// Name, help text, and where the number stands. The encoder appends `_total`.
-const COUNTERS: [(&str, &str, Read); 14] = [
+const COUNTERS: [(&str, &str, Read); 16] = [
     ("gocache_gets", "Requests for a key", |s| s.gets),
     ("gocache_hits", "Requests answered from memory", |s| s.hits),
     ("gocache_waits", "Requests that waited for the load of another one", |s| s.waits),
@@ -80,6 +80,8 @@ const COUNTERS: [(&str, &str, Read); 14] = [
     ("gocache_peer_failures", "Loads that a peer failed", |s| s.peer_failures),
     ("gocache_not_found", "Loads that found no such key", |s| s.not_found),
     ("gocache_load_errors", "Loads that failed", |s| s.load_errors),
+    ("gocache_puts", "Values put by request", |s| s.puts),
+    ("gocache_removals", "Keys removed by request", |s| s.removals),
     ("gocache_evictions", "Entries that made room for others", |s| s.evictions),
     ("gocache_evictions_unused", "Entries evicted before a second use", |s| s.evictions_unused),
     ("gocache_expirations", "Entries found past their lifetime", |s| s.expirations),
