@@ -227,7 +227,7 @@ impl EventLoop {
     /// Begins a load where the core wants it.
     fn dispatch<E: Engine>(&mut self, shared: &Shared<E>, fetch: Fetch) {
         match shared.route(&fetch, self.clock.now()) {
-            super::Route::Exchange(target) => self.begin_exchange(shared, fetch, target),
+            super::Route::Exchange(target) => self.begin_load(shared, fetch, target),
             super::Route::Pool(pool) => {
                 if let Err(fetch) = pool.submit(fetch) {
                     self.land(shared, fetch, Err(LoadError::Busy));

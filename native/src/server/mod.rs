@@ -21,7 +21,7 @@ use std::{
     time::Duration,
 };
 
-use gocache_core::{Fetch, GroupId, Instant, LoadError, PeerId, Source, encode};
+use gocache_core::{Fetch, GroupId, Instant, Load, LoadError, PeerId, Source, encode};
 use mio::{Poll, Waker};
 
 use self::{
@@ -34,7 +34,7 @@ use crate::{
     config::{Config, OriginKind, SqliteConfig, Target},
     engine::Engine,
     origin::{Land, Pool, Sqlite, Terms},
-    upstream::Outcome,
+    upstream::request,
 };
 
 /// A server that runs. It goes on until it is told to drain.
@@ -258,15 +258,37 @@ impl<E: Engine> Shared<E> {
         self.config.groups[usize::from(group)].origin
     }
 
-    fn log(&self, upstream: &Upstream, fetch: &Fetch, outcome: &Outcome, took: Duration) {
+    /// The bytes of a request for a key; a peer is shown the secret of the cluster.
+    fn request(
+        &self,
+        method: &str,
+        target: usize,
+        GroupId(group): GroupId,
+        key: &[u8],
+        content: Option<&[u8]>,
+    ) -> Vec<u8> {
+        let upstream = &self.upstreams[target];
+        let target = upstream.target(&self.config.groups[usize::from(group)].name);
+        let cluster = upstream.peer.and(self.config.cluster.as_ref());
+        let secret = cluster.map(|cluster| cluster.secret.as_str());
+        request(method, &target, key, secret, content)
+    }
+
+    fn log(
+        &self,
+        upstream: &Upstream,
+        fetch: &Fetch,
+        (result, cause): (&Result<Load, LoadError>, &str),
+        took: Duration,
+    ) {
         let group = &self.config.groups[usize::from(fetch.group().0)].name;
-        let text = match outcome.result {
+        let text = match result {
             Ok(_) => "found",
             Err(LoadError::NotFound) => "not found",
             Err(LoadError::TimedOut) => "timed out",
             Err(_) => "failed",
         };
-        crate::log::load(&upstream.name, group, fetch.key(), text, outcome.cause, took);
+        crate::log::load(&upstream.name, group, fetch.key(), text, cause, took);
     }
 }
 

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     engine::Engine,
-    upstream::{Exchange, Kind, Outcome, is_dot_segment, request},
+    upstream::{Exchange, Kind, Outcome, Purpose, is_dot_segment},
 };
 
 /// Idle connections kept for each target.
@@ -54,25 +54,29 @@ impl Upstreams {
 
 impl EventLoop {
     /// Asks a peer or an HTTP origin for a value.
-    pub(super) fn begin_exchange<E: Engine>(
+    pub(super) fn begin_load<E: Engine>(
         &mut self,
         shared: &Shared<E>,
         fetch: Fetch,
         target: usize,
     ) {
-        let upstream = &shared.upstreams[target];
-        let secret = shared.config.cluster.as_ref().map(|cluster| cluster.secret.as_str());
-        let (kind, secret) = match upstream.peer {
-            Some(_) => (Kind::Peer, secret),
-            None if is_dot_segment(fetch.key()) => {
-                return self.land(shared, fetch, Err(LoadError::NotFound));
-            }
-            None => (Kind::Origin, None),
-        };
-        let group = &shared.config.groups[usize::from(fetch.group().0)];
-        let bytes = request(&upstream.target(&group.name), fetch.key(), secret);
+        if shared.upstreams[target].peer.is_none() && is_dot_segment(fetch.key()) {
+            return self.land(shared, fetch, Err(LoadError::NotFound));
+        }
+        let request = shared.request("GET", target, fetch.group(), fetch.key(), None);
         let max_value = shared.config.limits.value_bytes;
-        let exchange = Exchange::new(fetch, kind, bytes, max_value, self.clock.now());
+        let purpose = Purpose::Load(fetch);
+        let exchange = Exchange::new(purpose, request, max_value, self.clock.now());
+        self.begin_exchange(shared, target, exchange);
+    }
+
+    /// Sends a request, over an idle connection if there is one.
+    pub(super) fn begin_exchange<E: Engine>(
+        &mut self,
+        shared: &Shared<E>,
+        target: usize,
+        exchange: Exchange,
+    ) {
         match self.upstreams.idle[target].pop() {
             Some(slot) => self.reuse(shared, slot, exchange),
             None => self.connect(shared, target, exchange, 0),
@@ -115,8 +119,8 @@ impl EventLoop {
             Ok(stream)
         });
         let Ok(stream) = stream else {
-            let outcome = exchange.failed("no connection can be opened to it");
-            return self.report(shared, target, exchange, outcome);
+            let outcome = Outcome::failed("no connection can be opened to it");
+            return self.report(shared, target, exchange, &outcome);
         };
         self.numbers += 1;
         entry.insert(Link {
@@ -200,7 +204,7 @@ impl EventLoop {
         }
         match link.state {
             State::Idle => self.close(slot),
-            State::Connecting(_) | State::Busy(_) => self.fail(shared, slot, Exchange::timed_out),
+            State::Connecting(_) | State::Busy(_) => self.fail(shared, slot, &Outcome::timed_out()),
         }
     }
 
@@ -213,7 +217,7 @@ impl EventLoop {
             Ok(Moved::More) => upstreams.more.push(slot),
             Ok(Moved::Over(outcome)) => self.finish(shared, slot, outcome),
             Err(_) if link.reused && exchange.is_untouched() => self.again(shared, slot),
-            Err(_) => self.fail(shared, slot, |exchange| exchange.failed("the connection broke")),
+            Err(_) => self.fail(shared, slot, &Outcome::failed("the connection broke")),
         }
     }
 
@@ -234,8 +238,8 @@ impl EventLoop {
         if shared.upstreams[target].has_address(attempt) {
             return self.connect(shared, target, exchange, attempt);
         }
-        let outcome = exchange.failed("it refused the connection");
-        self.report(shared, target, exchange, outcome);
+        let outcome = Outcome::failed("it refused the connection");
+        self.report(shared, target, exchange, &outcome);
     }
 
     fn finish<E: Engine>(&mut self, shared: &Shared<E>, slot: usize, outcome: Outcome) {
@@ -246,33 +250,26 @@ impl EventLoop {
         } else {
             self.close(slot);
         }
-        self.report(shared, target, exchange, outcome);
+        self.report(shared, target, exchange, &outcome);
     }
 
-    fn fail<E: Engine>(
-        &mut self,
-        shared: &Shared<E>,
-        slot: usize,
-        outcome: impl FnOnce(&Exchange) -> Outcome,
-    ) {
+    fn fail<E: Engine>(&mut self, shared: &Shared<E>, slot: usize, outcome: &Outcome) {
         if let Some((target, exchange)) = self.take_exchange(slot) {
             self.close(slot);
-            let outcome = outcome(&exchange);
             self.report(shared, target, exchange, outcome);
         }
     }
 
-    /// Tells the log, the breaker and the core how an exchange ended.
+    /// Tells the breaker, and whoever the exchange was for, how it ended.
     fn report<E: Engine>(
         &mut self,
         shared: &Shared<E>,
         target: usize,
         exchange: Exchange,
-        outcome: Outcome,
+        outcome: &Outcome,
     ) {
         let now = self.clock.now();
         let upstream = &shared.upstreams[target];
-        shared.log(upstream, &exchange.fetch, &outcome, now.since(exchange.began));
         if let Some(peer) = upstream.peer
             && shared.breakers.record(peer, outcome.alive, now)
         {
@@ -280,7 +277,14 @@ impl EventLoop {
             let state = if outcome.alive { "is back" } else { down };
             tracing::warn!(peer = %upstream.name, "the peer {state}");
         }
-        self.land(shared, exchange.fetch, outcome.result);
+        match exchange.purpose {
+            Purpose::Load(fetch) => {
+                let from = if upstream.peer.is_some() { Kind::Peer } else { Kind::Origin };
+                let (result, cause) = outcome.load(from);
+                shared.log(upstream, &fetch, (&result, cause), now.since(exchange.began));
+                self.land(shared, fetch, result);
+            }
+        }
     }
 
     fn take_exchange(&mut self, slot: usize) -> Option<(usize, Exchange)> {
