@@ -6,6 +6,7 @@
 mod check;
 mod error;
 mod raw;
+mod writes;
 
 use std::{
     net::SocketAddr,
@@ -17,10 +18,12 @@ use gocache_core::{AddError, Eviction, PeerId, Ring, Seed, Settings};
 
 pub use error::ConfigError;
 use error::Source;
+pub use writes::WritesConfig;
 
 use crate::{
     engine::{Group, Node},
     http1::HeadLimits,
+    token::Token,
 };
 
 /// The demonstration: what is served when no file is named.
@@ -50,6 +53,8 @@ pub struct Config {
     pub origins: Vec<OriginConfig>,
     /// The cluster, if the node stands in one.
     pub cluster: Option<ClusterConfig>,
+    /// Who may write; `None`: nobody.
+    pub writes: Option<WritesConfig>,
     /// What is granted to clients at the most.
     pub limits: Limits,
     /// How long everything may take.
@@ -73,6 +78,8 @@ pub struct GroupConfig {
     pub policy: Eviction,
     /// The `Content-Type` of its values.
     pub content_type: String,
+    /// Whether a client with the token may write to it.
+    pub writable: bool,
 }
 
 /// An origin: where values come from.
@@ -149,6 +156,8 @@ pub struct Limits {
     pub waiters: usize,
     /// Answers that a connection may be owed before no more of it is read.
     pub pipeline: usize,
+    /// Writes of clients under way, the receipt of their bodies included.
+    pub writes: usize,
 }
 
 /// How long things may take.
@@ -174,6 +183,8 @@ pub struct Overrides {
     pub ops_listen: Option<SocketAddr>,
     /// Instead of `data_dir`.
     pub data_dir: Option<PathBuf>,
+    /// Instead of the token in `writes`.
+    pub write_token: Option<Token>,
 }
 
 impl Config {

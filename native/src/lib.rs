@@ -24,11 +24,13 @@ mod phase;
 mod plane;
 pub mod program;
 mod server;
+mod token;
 mod upstream;
 
 pub use config::{
     ClusterConfig, Config, ConfigError, DEMONSTRATION, Deadlines, GroupConfig, Limits,
-    OriginConfig, OriginKind, Overrides, SqliteConfig, Target,
+    OriginConfig, OriginKind, Overrides, SqliteConfig, Target, WritesConfig,
 };
 pub use engine::{Engine, Node};
 pub use server::{Server, StartError};
+pub use token::{BadToken, Token};

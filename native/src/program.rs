@@ -2,6 +2,7 @@
 //! start a server, and all else in common.
 
 use std::{
+    env,
     io::{self, Write},
     net::SocketAddr,
     path::{Path, PathBuf},
@@ -19,6 +20,7 @@ use signal_hook::{
 use crate::{
     config::{Config, ConfigError, Overrides},
     server::{Server, StartError},
+    token::Token,
 };
 
 /// The arguments of `serve`; the environment and flags go over the file.
@@ -58,12 +60,15 @@ impl Arguments {
     /// If the configuration or the start fails.
     pub fn run(self, start: impl FnOnce(Config) -> Result<Server, Failure>) -> Result<(), Failure> {
         let Self { config: file, listen, ops_listen, data_dir } = self;
-        let overrides = Overrides { listen, ops_listen, data_dir };
+        let overrides = Overrides { listen, ops_listen, data_dir, write_token: write_token()? };
         let mut config = match &file {
             Some(file) => Config::from_file(file, overrides),
             None => Config::demonstration(overrides),
         }?;
         let _log = crate::log::init(&config.log);
+        if config.writes.is_some() && !config.listen.ip().is_loopback() {
+            tracing::warn!("writes are allowed without TLS: the token can be read on the network");
+        }
         if file.is_none() {
             crate::origin::create_demonstration(&config).map_err(Failure::RunTime)?;
         }
@@ -90,6 +95,14 @@ impl Arguments {
             false => Ok(()),
         }
     }
+}
+
+/// The token of who may write, if it comes from the environment. There is no flag for it: those can
+/// be read by everyone on the machine.
+fn write_token() -> Result<Option<Token>, Failure> {
+    let Some(text) = env::var_os("GOCACHE_WRITE_TOKEN") else { return Ok(None) };
+    let token = Token::new(&text.to_string_lossy());
+    token.map(Some).map_err(|error| Failure::Misuse(format!("GOCACHE_WRITE_TOKEN: {error}")))
 }
 
 /// Descriptors that are kept for everything but clients: listeners, loads, databases, the log.
@@ -122,7 +135,8 @@ fn signals() -> io::Result<Signals> {
 /// # Errors
 /// If there is something wrong with it.
 pub fn check(file: &Path) -> Result<(), Failure> {
-    let config = Config::from_file(file, Overrides::default())?;
+    let overrides = Overrides { write_token: write_token()?, ..Overrides::default() };
+    let config = Config::from_file(file, overrides)?;
     let (groups, origins) = (config.groups.len(), config.origins.len());
     let name = file.display();
     say(&mut io::stdout(), &format!("{name}: sound; {groups} groups, {origins} origins"));

@@ -10,6 +10,7 @@ use super::{
     Overrides, SqliteConfig, Target,
     error::Source,
     raw::{self, Period, Size},
+    writes,
 };
 use crate::http1::HeadLimits;
 
@@ -27,6 +28,8 @@ impl Config {
         let origins = origins.collect::<Result<Vec<_>, _>>()?;
         let groups = raw.groups.into_iter();
         let groups = groups.map(|(name, raw)| group(source, name, raw, &origins));
+        let mut groups = groups.collect::<Result<Vec<_>, _>>()?;
+        let writes = writes::check(source, raw.writes, overrides.write_token, &mut groups)?;
         let (listen, listen_set) = listen_on(source, raw.listen, overrides.listen, 9999, "listen");
         let (ops_listen, ops_listen_set) =
             listen_on(source, raw.ops_listen, overrides.ops_listen, 9998, "ops_listen");
@@ -39,9 +42,10 @@ impl Config {
             loops: loops(source, raw.loops)?,
             log: log(source, raw.log)?,
             base: base(source, raw.base)?,
-            groups: groups.collect::<Result<_, _>>()?,
+            groups,
             origins,
             cluster: raw.cluster.map(|raw| cluster(source, raw)).transpose()?,
+            writes,
             limits,
             deadlines,
         };
@@ -133,6 +137,7 @@ fn limits(source: &Source<'_>, raw: &raw::Limits) -> Result<Limits, ConfigError>
         flights: count(&raw.flights, 1 << 10, 1 << 20)?,
         waiters: count(&raw.waiters, 16 << 10, 1 << 24)?,
         pipeline: count(&raw.pipeline, 128, 1 << 10)?,
+        writes: count(&raw.writes, 128, 1 << 16)?,
     })
 }
 
@@ -190,6 +195,7 @@ fn group(
         content_type: raw
             .content_type
             .map_or_else(|| "application/octet-stream".to_owned(), Spanned::into_inner),
+        writable: false,
     })
 }
 
