@@ -73,6 +73,8 @@ pub(crate) enum Answer {
         cache: CacheStatus,
     },
     Text(Text),
+    /// A write is done.
+    Done,
     /// Not an answer yet: a word to go on.
     Continue,
 }
@@ -120,10 +122,25 @@ impl Answer {
         let field = match status {
             Status::ServiceUnavailable => Some(("Retry-After", "1")),
             Status::MethodNotAllowed => Some(("Allow", "GET, HEAD")),
+            Status::Unauthorized => Some(("WWW-Authenticate", "Bearer realm=\"gocache\"")),
+            Status::UnsupportedMediaType => Some(("Accept-Encoding", "identity")),
             _ => None,
         };
         let body = Cow::Owned(line.into() + "\n");
         Self::Text(Text { status, content_type: TEXT_PLAIN, body, field })
+    }
+
+    /// That a key has other methods only.
+    pub(crate) fn not_allowed(is_writable: bool) -> Self {
+        if !is_writable {
+            return Self::line(Status::MethodNotAllowed, "a key has GET and HEAD only");
+        }
+        Self::Text(Text {
+            status: Status::MethodNotAllowed,
+            content_type: TEXT_PLAIN,
+            body: Cow::Borrowed("a key has GET, HEAD, PUT and DELETE only\n"),
+            field: Some(("Allow", "GET, HEAD, PUT, DELETE")),
+        })
     }
 
     pub(crate) fn value(
@@ -170,7 +187,7 @@ impl Answer {
     pub(crate) fn weight(&self) -> usize {
         let text = match self {
             Self::Text(text) => text.body.len(),
-            Self::Value { .. } | Self::Unsatisfiable { .. } | Self::Continue => 0,
+            Self::Value { .. } | Self::Unsatisfiable { .. } | Self::Done | Self::Continue => 0,
         };
         size_of::<Self>() + text
     }
@@ -195,6 +212,9 @@ impl Answer {
         let date = turn.clock.date();
         match self {
             Self::Continue => out.write(|out| out.extend_from_slice(CONTINUE)),
+            Self::Done => {
+                out.write(|out| AnswerHead::begin(out, Status::NoContent, date, persist).end());
+            }
             Self::Text(text) => out.write(|out| {
                 let head = AnswerHead::begin(out, text.status, date, persist)
                     .field("Content-Type", text.content_type.as_bytes())

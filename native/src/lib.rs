@@ -26,6 +26,7 @@ pub mod program;
 mod server;
 mod token;
 mod upstream;
+mod writes;
 
 pub use config::{
     ClusterConfig, Config, ConfigError, DEMONSTRATION, Deadlines, GroupConfig, Limits,

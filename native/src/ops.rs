@@ -13,7 +13,7 @@ use prometheus_client::{
 use crate::{
     answer::{Answer, TEXT_PLAIN, Text, Turn},
     engine::Engine,
-    http1::{Method, Request},
+    http1::Request,
     plane::{Plane, Reply},
 };
 
@@ -29,7 +29,7 @@ impl<E: Engine> Plane for OpsPlane<'_, E> {
         let path = request.target.split(|&byte| byte == b'?').next().unwrap_or_default();
         let known = matches!(path, b"/healthz" | b"/readyz" | b"/metrics");
         Reply::Now(match path {
-            _ if known && request.method == Method::Other => {
+            _ if known && !request.method.is_read() => {
                 Answer::line(Status::MethodNotAllowed, "this page has GET and HEAD only")
             }
             b"/healthz" => Answer::line(Status::Ok, "alive"),

@@ -6,11 +6,17 @@ use gocache_core::{Error, Found};
 
 use crate::answer::{Answer, Form, Pending};
 
+/// Bytes that may wait for a client: beyond them no more requests are taken up, for who does not read
+/// is not served.
+pub(crate) const FULL: usize = 64 << 10;
+
 /// An answer, or what it will be made of.
 #[derive(Debug)]
 pub(crate) enum Due {
     Ready(Answer),
     Waiting(Pending),
+    /// When the write of this number is done.
+    Writing(u32),
 }
 
 impl Due {
@@ -19,6 +25,8 @@ impl Due {
         match self {
             Self::Ready(answer) => answer.weight(),
             Self::Waiting(pending) => pending.weight(),
+            // What is asked behind a write is asked after it (RFC 9112, 9.3.2).
+            Self::Writing(_) => FULL,
         }
     }
 }
@@ -63,6 +71,17 @@ impl Owed {
         }
     }
 
+    /// Puts the answer to a write in its place. Nothing stands behind it.
+    pub(crate) fn written(&mut self, serial: u32, answer: Answer) {
+        if let Some((_, due)) = self.queue.back_mut()
+            && matches!(due, Due::Writing(number) if *number == serial)
+        {
+            let ready = Due::Ready(answer);
+            self.weight = self.weight - due.weight() + ready.weight();
+            *due = ready;
+        }
+    }
+
     /// Takes the next answer, if it is its turn.
     pub(crate) fn pop(&mut self) -> Option<(Form, Answer)> {
         if !matches!(self.queue.front(), Some((_, Due::Ready(_)))) {
@@ -75,7 +94,7 @@ impl Owed {
         }
         match due {
             Due::Ready(answer) => Some((form, answer)),
-            Due::Waiting(_) => None,
+            Due::Waiting(_) | Due::Writing(_) => None,
         }
     }
 }

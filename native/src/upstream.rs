@@ -3,7 +3,7 @@
 
 use std::{mem, time::Duration};
 
-use gocache_core::{Fetch, Instant, Load, LoadError, Value, encode};
+use gocache_core::{Error, Fetch, Instant, Load, LoadError, Value, encode};
 
 use crate::{
     config::Target,
@@ -28,6 +28,8 @@ pub(crate) enum Kind {
 #[derive(Debug)]
 pub(crate) enum Purpose {
     Load(Fetch),
+    /// A peer's part in a write: its place among those that are under way.
+    Write(usize),
 }
 
 /// A request, and its response as far as it has come.
@@ -215,6 +217,24 @@ impl Outcome {
             (Kind::Peer, 502) => (Err(LoadError::Failed), "the origin failed it"),
             (Kind::Peer, 504) => (Err(LoadError::TimedOut), "the origin was too late for it"),
             (Kind::Peer, _) => (Err(LoadError::PeerDown), "it cannot serve the key"),
+        }
+    }
+
+    /// What it comes to for a write that a peer was to do, and where that went wrong.
+    pub(crate) fn write(&self) -> (Result<(), Error>, &'static str) {
+        let head = match &self.end {
+            End::Response(head, _) => head,
+            End::Failed(cause) => return (Err(Error::Failed), cause),
+            End::OutOfMemory => return (Err(Error::Failed), NO_MEMORY),
+            End::TimedOut => return (Err(Error::TimedOut), TOO_LATE),
+        };
+        match head.status {
+            204 => (Ok(()), ""),
+            413 => (Err(Error::TooLarge), "the value is too large for it"),
+            401 | 403 => (Err(Error::Failed), "it has another secret"),
+            405 => (Err(Error::Failed), "it does not allow writes"),
+            404 => (Err(Error::Failed), "it has no such group"),
+            _ => (Err(Error::Failed), "its answer is not 204"),
         }
     }
 }

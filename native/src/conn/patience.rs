@@ -22,10 +22,10 @@ impl Conn {
         let (since, patience) = match self.phase {
             _ if self.has_output() => (self.moved, deadlines.write),
             Phase::Lingering => (self.since, LINGER),
-            Phase::Body { .. } => (self.since, deadlines.body),
+            Phase::Body(_) => (self.since, deadlines.body),
             Phase::Idle if self.owed.is_empty() => (self.since, deadlines.idle),
             Phase::Head if self.owed.is_empty() => (self.since, deadlines.head),
-            Phase::Idle | Phase::Head | Phase::Closed => return None,
+            Phase::Idle | Phase::Head | Phase::Queued | Phase::Closed => return None,
         };
         // The clock counts whole milliseconds, and `since` lay somewhere inside one.
         Some(since.after(patience.saturating_add(Duration::from_millis(1))))

@@ -13,6 +13,7 @@ use super::{
     Shared,
     clients::Client,
     lanes::Stage,
+    relays::Relays,
     timers::{Owner, Timers},
     upstreams::Upstreams,
 };
@@ -64,6 +65,7 @@ pub(super) struct EventLoop {
     was_dirty: Vec<usize>,
     /// Loads that have to be begun.
     pub(super) fetches: Vec<Fetch>,
+    pub(super) relays: Relays,
     pub(super) scratch: Box<[u8]>,
     pub(super) spare: Output,
     overdue_at: Instant,
@@ -98,6 +100,7 @@ impl EventLoop {
             dirty: Vec::new(),
             was_dirty: Vec::new(),
             fetches: Vec::new(),
+            relays: Relays::default(),
             scratch: vec![0; READ].into(),
             spare: Output::default(),
             overdue_at: now,
@@ -133,6 +136,7 @@ impl EventLoop {
             dirty.drain(..).for_each(|slot| self.pump(shared, slot));
             self.was_dirty = dirty;
             self.pump_more_upstreams(shared);
+            self.relay(shared);
             while let Some(fetch) = self.fetches.pop() {
                 self.dispatch(shared, fetch);
             }

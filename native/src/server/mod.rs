@@ -5,6 +5,7 @@ mod event_loop;
 mod lanes;
 mod link;
 mod listen;
+mod relays;
 mod timers;
 mod upstreams;
 
@@ -35,6 +36,7 @@ use crate::{
     engine::Engine,
     origin::{Land, Pool, Sqlite, Terms},
     upstream::request,
+    writes::Permits,
 };
 
 /// A server that runs. It goes on until it is told to drain.
@@ -78,6 +80,7 @@ struct Shared<E> {
     engine: Arc<E>,
     control: Arc<Control>,
     breakers: Breakers,
+    permits: Permits,
     /// Who is asked over HTTP: the nodes of the cluster first, in their order, then the origins.
     upstreams: Vec<Upstream>,
     /// How each origin is asked.
@@ -237,7 +240,8 @@ impl<E: Engine> Shared<E> {
                 }
             });
         }
-        Ok(Self { config, engine, control, breakers, upstreams, origins })
+        let permits = Permits::default();
+        Ok(Self { config, engine, control, breakers, permits, upstreams, origins })
     }
 
     /// Where a load goes now.

@@ -284,6 +284,13 @@ impl EventLoop {
                 shared.log(upstream, &fetch, (&result, cause), now.since(exchange.began));
                 self.land(shared, fetch, result);
             }
+            Purpose::Write(relay) => {
+                let (result, cause) = outcome.write();
+                if result.is_err() {
+                    tracing::warn!(peer = %upstream.name, %cause, "the peer has not done a write");
+                }
+                self.passed_on(shared, relay, result);
+            }
         }
     }
 
