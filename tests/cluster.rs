@@ -1,5 +1,8 @@
 //! The cluster: three real processes and one origin that counts. Each key is loaded once in all of
-//! them, and a node that is killed, or hangs, costs no client an error.
+//! them, and a node that is killed, or hangs, costs no client an error. What is written to one of
+//! them shows on all (`writes`).
+
+mod writes;
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,12 +20,17 @@ struct Cluster {
     // The nodes end before the origin and their directories go.
     nodes: Vec<Process>,
     origin: Origin,
-    _directories: Vec<TempDir>,
+    directories: Vec<TempDir>,
 }
 
 impl Cluster {
     /// Three nodes that know each other, over an origin where every key has itself as its value.
     fn start() -> Self {
+        Self::start_with(|_| String::new())
+    }
+
+    /// The same with more in the configuration of each.
+    fn start_with(more: impl Fn(usize) -> String) -> Self {
         let origin = Origin::start();
         origin.set_otherwise(Reply::Echo);
         let directories: Vec<TempDir> =
@@ -34,15 +42,16 @@ impl Cluster {
                 "loops = 2\n[origins.api]\nkind = \"http\"\nurl = \"{}\"\n\
                  [groups.scores]\norigin = \"api\"\nbudget = \"1 MiB\"\n\
                  [deadlines]\npeer = \"400ms\"\nconnect = \"200ms\"\n\
-                 [cluster]\nself = \"{}\"\npeers = [{}]\nsecret = \"{SECRET}\"\n",
+                 [cluster]\nself = \"{}\"\npeers = [{}]\nsecret = \"{SECRET}\"\n{}",
                 origin.url(),
                 addresses[at],
                 peers.join(", "),
+                more(at),
             );
             Process::start_at(directory, Some(&config), addresses[at])
         };
         let nodes = (0..).zip(&directories).map(|(at, it)| start(at, it.path())).collect();
-        Self { nodes, origin, _directories: directories }
+        Self { nodes, origin, directories }
     }
 
     fn total(&self, metric: &str) -> f64 {

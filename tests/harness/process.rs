@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::OnceLock;
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 
 use super::answer::Answer;
 use super::client::Client;
@@ -116,6 +116,13 @@ impl Process {
 
     pub(crate) fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).expect("the process is ours");
+    }
+
+    /// Stops it, as a machine does that hangs, and returns when it has stopped.
+    pub(crate) fn stop(&self) {
+        self.signal(Signal::STOP);
+        let stopped = waitpid(Some(Pid::from_child(&self.child)), WaitOptions::UNTRACED);
+        stopped.expect("the process is ours");
     }
 
     pub(crate) fn has_ended(&mut self) -> Option<ExitStatus> {

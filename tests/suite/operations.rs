@@ -1,13 +1,16 @@
 //! Operators have a port of their own: whether the server lives, whether it is ready, and what it
 //! has done so far.
 
-use crate::harness::{Answer, Asked, Frontend, Metrics, Reply, Setup, Site, eventually};
+use crate::harness::{
+    Answer, Asked, Frontend, Metrics, Reply, Setup, Site, delete, eventually, put,
+};
 
 promises! {
     health_and_readiness_are_answered,
     metrics_are_open_metrics,
     counters_move_with_requests,
     what_becomes_of_memory_is_counted,
+    writes_are_counted,
     the_data_port_has_no_operations,
     the_operations_port_has_no_data,
     the_operations_port_speaks_http_as_strictly,
@@ -75,6 +78,18 @@ fn counters_move_with_requests<F: Frontend>() {
     assert_eq!(counts(&site), [4.0, 3.0, 1.0], "the same and three hits");
     client.get("nobody").status(404);
     assert_eq!(counts(&site), [5.0, 3.0, 2.0], "the same and a key that is not there");
+}
+
+fn writes_are_counted<F: Frontend>() {
+    let site = Setup::new().writes("").start::<F>();
+    let writes = || series(&site, ["gocache_puts_total", "gocache_removals_total"]);
+    assert_eq!(writes(), [0.0; 2], "puts and removals without a request");
+    let mut client = site.connect();
+    client.send(put("Tom", "630")).answer().status(204);
+    client.send(put("Tom", "631")).answer().status(204);
+    client.send(delete("Tom")).answer().status(204);
+    client.send(delete("nobody").replace("Bearer", "Bearer x")).answer().status(403);
+    assert_eq!(writes(), [2.0, 1.0], "puts, one of which replaced a value, and a removal");
 }
 
 fn what_becomes_of_memory_is_counted<F: Frontend>() {
