@@ -26,11 +26,11 @@ struct Cluster {
 impl Cluster {
     /// Three nodes that know each other, over an origin where every key has itself as its value.
     fn start() -> Self {
-        Self::start_with(|_| String::new())
+        Self::start_with("400ms", |_| String::new())
     }
 
-    /// The same with more in the configuration of each.
-    fn start_with(more: impl Fn(usize) -> String) -> Self {
+    /// The same with this deadline for peers, and more in the configuration of each.
+    fn start_with(peer: &str, more: impl Fn(usize) -> String) -> Self {
         let origin = Origin::start();
         origin.set_otherwise(Reply::Echo);
         let directories: Vec<TempDir> =
@@ -41,7 +41,7 @@ impl Cluster {
             let config = format!(
                 "loops = 2\n[origins.api]\nkind = \"http\"\nurl = \"{}\"\n\
                  [groups.scores]\norigin = \"api\"\nbudget = \"1 MiB\"\n\
-                 [deadlines]\npeer = \"400ms\"\nconnect = \"200ms\"\n\
+                 [deadlines]\nload = \"20s\"\npeer = \"{peer}\"\nconnect = \"200ms\"\n\
                  [cluster]\nself = \"{}\"\npeers = [{}]\nsecret = \"{SECRET}\"\n{}",
                 origin.url(),
                 addresses[at],

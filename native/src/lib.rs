@@ -3,7 +3,8 @@
 //! The path of a request through the files: `server` (sockets and loops) -> `conn` (one
 //! connection) -> `http1` (heads and bodies) -> `data` (the data plane) -> [`Engine`] (the core) ->
 //! `answer` -> `output` -> `server`. A load goes from the core to `upstream` (peers and HTTP
-//! origins) or `origin` (sources that need a thread), and back through the core to all who wait.
+//! origins) or `origin` (sources that need a thread), and back through the core to all who wait. A
+//! write is granted in `writes`, and goes through the cluster in `server/relays`.
 
 mod answer;
 #[cfg(any(test, feature = "check"))]

@@ -1,7 +1,7 @@
 //! Writes in the cluster: whichever node takes them, all nodes have done them when the client is
 //! told so, and where one cannot, the client is told that.
 
-use std::fs;
+use std::{fs, time::Duration};
 
 use rustix::process::Signal;
 
@@ -11,7 +11,11 @@ use crate::harness::{Answer, Client, Process, Reply, TOKEN, delete, eventually, 
 impl Cluster {
     /// Three nodes that allow writes.
     fn writable() -> Self {
-        Self::start_with(|_| format!("[writes]\ntoken = \"{TOKEN}\"\n"))
+        Self::writable_with("400ms")
+    }
+
+    fn writable_with(peer: &str) -> Self {
+        Self::start_with(peer, |_| format!("[writes]\ntoken = \"{TOKEN}\"\n"))
     }
 
     fn send(&self, node: usize, request: String) -> Answer {
@@ -177,9 +181,26 @@ fn a_node_that_hangs_is_waited_for_up_to_the_deadline() {
     cluster.nodes[2].get(&own).status(200).body("again");
 }
 
+/// Were the others told first, they could load the old value from the owner once more, and serve it
+/// after the write.
+#[test]
+fn the_owner_is_told_before_the_others() {
+    let cluster = Cluster::writable_with("10s");
+    let key = cluster.key_of(0);
+    let removals = |node: usize| cluster.nodes[node].metric("gocache_removals_total");
+    cluster.nodes[0].stop();
+    let mut client = Client::connect(cluster.nodes[1].addr);
+    client.send(delete(&key));
+    assert!(client.silent_for(Duration::from_millis(100)), "the owner has not answered");
+    assert_eq!([removals(1), removals(2)], [0.0, 0.0], "nobody else was told");
+    cluster.nodes[0].signal(Signal::CONT);
+    client.answer().status(204);
+    assert_eq!([removals(0), removals(1), removals(2)], [1.0; 3]);
+}
+
 #[test]
 fn a_node_that_refuses_writes_is_told_of() {
-    let cluster = Cluster::start_with(|at| match at {
+    let cluster = Cluster::start_with("400ms", |at| match at {
         2 => String::new(),
         _ => format!("[writes]\ntoken = \"{TOKEN}\"\n"),
     });
@@ -193,7 +214,7 @@ fn a_node_that_refuses_writes_is_told_of() {
 /// What the owner has no room for is the client's to mend, whichever node it asks.
 #[test]
 fn a_value_that_does_not_fit_is_too_large_on_every_node() {
-    let cluster = Cluster::start_with(|_| {
+    let cluster = Cluster::start_with("400ms", |_| {
         format!("[limits]\nbody_bytes = \"2 MiB\"\n[writes]\ntoken = \"{TOKEN}\"\n")
     });
     for node in 0..3 {
