@@ -1,14 +1,14 @@
 //! The program: what an operator sees of it. Exit codes, messages, the demonstration, signals.
 
 use std::fs::{self, File};
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::process::Stdio;
 use std::time::Duration;
 
 use rusqlite::Connection;
 use rustix::process::Signal;
 
-use crate::harness::{Client, Origin, Process, Reply, get, run};
+use crate::harness::{Client, Origin, Process, Reply, TOKEN, delete, free_address, get, put, run};
 
 /// A group over a database in the data directory.
 const DATABASE: &str = "[origins.database]\nkind = \"sqlite\"\ndatabase = \"scores.db\"\n\
@@ -77,6 +77,7 @@ fn a_wrong_configuration_ends_with_2_and_the_place() {
             "wrong.toml:6:10: no origin is named",
         ),
         (format!("{sound}[groups.scores]\n"), "wrong.toml:10:9: duplicate key"),
+        (format!("{sound}[writes]\ntoken = \"guess\"\n"), "wrong.toml:11:9: a token is 16 to 256"),
     ];
     for (text, expected) in cases {
         fs::write(&file, &text).expect("writable");
@@ -93,6 +94,28 @@ fn a_wrong_configuration_ends_with_2_and_the_place() {
     assert_eq!(run(&["check", "wrong.toml"], directory.path()).status.code(), Some(0));
     assert_eq!(run(&["check", "none.toml"], directory.path()).status.code(), Some(2));
     assert_eq!(run(&["fly"], directory.path()).status.code(), Some(2));
+}
+
+#[test]
+fn a_token_in_the_environment_allows_writes_and_is_not_told() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let token = ("GOCACHE_WRITE_TOKEN", TOKEN);
+    let process = Process::start_in(directory.path(), free_address(), &[token]);
+    let mut client = Client::connect(process.addr);
+    client.send(put("Tom", "700")).answer().status(204);
+    client.get("Tom").status(200).body("700");
+    client.send(delete("Tom")).answer().status(204);
+    client.get("Tom").status(200).body("630");
+    client.send(delete("Tom").replace(TOKEN, "a-guess")).answer().status(403);
+    process.logs("key=Tom");
+    assert!(!process.log().contains("without TLS"), "nobody else reads what stays on the machine");
+    drop(process);
+
+    let everywhere = SocketAddr::from(([0, 0, 0, 0], free_address().port()));
+    let process = Process::start_in(directory.path(), everywhere, &[token]);
+    process.logs("writes are allowed without TLS");
+    Client::connect(process.addr).send(delete("Tom")).answer().status(204);
+    assert!(!process.log().contains(TOKEN), "{}", process.log());
 }
 
 #[test]

@@ -61,20 +61,33 @@ impl Process {
     /// The same on an address that was chosen before.
     pub(crate) fn start_at(directory: &Path, config: Option<&str>, addr: SocketAddr) -> Self {
         let stderr = File::create(directory.join("log")).expect("the directory is writable");
-        Self::spawn(directory, config, addr, stderr.into())
+        Self::spawn(directory, config, addr, &[], stderr.into())
+    }
+
+    /// The demonstration on an address, with these variables in its environment.
+    pub(crate) fn start_in(directory: &Path, addr: SocketAddr, variables: &[(&str, &str)]) -> Self {
+        let stderr = File::create(directory.join("log")).expect("the directory is writable");
+        Self::spawn(directory, None, addr, variables, stderr.into())
     }
 
     /// The same with its log elsewhere.
     pub(crate) fn start_with(directory: &Path, config: Option<&str>, stderr: Stdio) -> Self {
-        Self::spawn(directory, config, free_address(), stderr)
+        Self::spawn(directory, config, free_address(), &[], stderr)
     }
 
-    fn spawn(directory: &Path, config: Option<&str>, addr: SocketAddr, stderr: Stdio) -> Self {
+    fn spawn(
+        directory: &Path,
+        config: Option<&str>,
+        addr: SocketAddr,
+        variables: &[(&str, &str)],
+        stderr: Stdio,
+    ) -> Self {
         let ops_addr = free_address();
         let mut command = Command::new(program());
         command.env("GOCACHE_LISTEN", addr.to_string());
         command.env("GOCACHE_OPS_LISTEN", ops_addr.to_string());
         command.env("GOCACHE_DATA_DIR", directory).current_dir(directory);
+        command.envs(variables.iter().copied());
         if let Some(text) = config {
             let file = directory.join("gocache.toml");
             fs::write(&file, text).expect("the directory is writable");
