@@ -29,6 +29,13 @@ impl Due {
             Self::Writing(_) => FULL,
         }
     }
+
+    /// Becomes this answer, and corrects the weight of the queue it stands in.
+    fn fulfil(&mut self, answer: Answer, total: &mut usize) {
+        let ready = Self::Ready(answer);
+        *total = *total - self.weight() + ready.weight();
+        *self = ready;
+    }
 }
 
 /// The queue of what is owed. Without a buffer as long as it is empty.
@@ -63,10 +70,8 @@ impl Owed {
             if let Due::Waiting(pending) = due
                 && pending.serial == serial
             {
-                let ready = Due::Ready(pending.settle(result));
-                self.weight = self.weight - due.weight() + ready.weight();
-                *due = ready;
-                return;
+                let answer = pending.settle(result);
+                return due.fulfil(answer, &mut self.weight);
             }
         }
     }
@@ -76,9 +81,7 @@ impl Owed {
         if let Some((_, due)) = self.queue.back_mut()
             && matches!(due, Due::Writing(number) if *number == serial)
         {
-            let ready = Due::Ready(answer);
-            self.weight = self.weight - due.weight() + ready.weight();
-            *due = ready;
+            due.fulfil(answer, &mut self.weight);
         }
     }
 

@@ -138,5 +138,5 @@ fn answer(failure: Option<Error>, done: usize, nodes: usize) -> Answer {
         Some(Error::TimedOut) => Status::GatewayTimeout,
         Some(_) => Status::BadGateway,
     };
-    Answer::line(status, format!("{done} of {nodes} nodes have done it; ask again for the others"))
+    Answer::line(status, format!("{done} of {nodes} nodes have done it; send it again"))
 }

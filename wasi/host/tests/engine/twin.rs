@@ -59,9 +59,9 @@ impl Walk {
         self.now += self.draw(100);
         let now = Instant::from_millis(self.now);
         match self.draw(11) {
-            10 => self.write(step, core, wasi, now),
             0..6 => self.get(step, core, wasi, now),
             6..9 if !self.air.is_empty() => self.land(step, core, wasi, now),
+            9 => self.write(step, core, wasi, now),
             _ => {
                 let mut both: [Vec<_>; 2] = [
                     iter::from_fn(|| core.overdue(now)).collect(),
