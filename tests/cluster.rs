@@ -1,5 +1,8 @@
 //! The cluster: three real processes and one origin that counts. Each key is loaded once in all of
-//! them, and a node that is killed, or hangs, costs no client an error.
+//! them, and a node that is killed, or hangs, costs no client an error. What is written to one of
+//! them shows on all (`writes`).
+
+mod writes;
 
 use std::fs;
 use std::path::Path;
@@ -24,6 +27,11 @@ struct Cluster {
 impl Cluster {
     /// Three nodes that know each other, over an origin where every key has itself as its value.
     fn start() -> Self {
+        Self::start_with("400ms", |_| String::new())
+    }
+
+    /// The same with this deadline for peers, and more in the configuration of each.
+    fn start_with(peer: &str, more: impl Fn(usize) -> String) -> Self {
         let origin = Origin::start();
         origin.set_otherwise(Reply::Echo);
         let directories: Vec<TempDir> =
@@ -34,11 +42,12 @@ impl Cluster {
             let config = format!(
                 "loops = 2\n[origins.api]\nkind = \"http\"\nurl = \"{}\"\n\
                  [groups.scores]\norigin = \"api\"\nbudget = \"1 MiB\"\n\
-                 [deadlines]\npeer = \"400ms\"\nconnect = \"200ms\"\n\
-                 [cluster]\nself = \"{}\"\npeers = [{}]\nsecret = \"{SECRET}\"\n",
+                 [deadlines]\nload = \"20s\"\npeer = \"{peer}\"\nconnect = \"200ms\"\n\
+                 [cluster]\nself = \"{}\"\npeers = [{}]\nsecret = \"{SECRET}\"\n{}",
                 origin.url(),
                 addresses[at],
                 peers.join(", "),
+                more(at),
             );
             Process::start_at(directory, Some(&config), addresses[at])
         };

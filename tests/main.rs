@@ -38,6 +38,11 @@ mod suite {
     mod ranges;
     mod single_flight;
 
+    // Writes: who may, what is put, and in which order it shows.
+    mod grants;
+    mod uploads;
+    mod writes;
+
     // The table of the contract: each cause of a refusal has a status of its own, each limit is
     // told.
     mod contract;
@@ -72,6 +77,7 @@ mod suite {
 mod activation;
 mod clocks;
 mod cluster;
+mod environment;
 mod program;
 
 // The core alone, on virtual time.

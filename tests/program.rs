@@ -2,16 +2,16 @@
 
 use std::fs::{self, File};
 use std::net::TcpListener;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::Duration;
 
 use rusqlite::Connection;
 use rustix::process::Signal;
 
-use crate::harness::{Client, Origin, Process, Reply, get, program, run};
+use crate::harness::{Client, Origin, Process, Reply, get, run};
 
 /// A group over a database in the data directory.
-const DATABASE: &str = "[origins.database]\nkind = \"sqlite\"\ndatabase = \"scores.db\"\n\
+pub(crate) const DATABASE: &str = "[origins.database]\nkind = \"sqlite\"\ndatabase = \"scores.db\"\n\
     query = \"SELECT score FROM scores WHERE name = ?1\"\n\
     [groups.scores]\norigin = \"database\"\nbudget = 2048\n[deadlines]\nload = \"400ms\"\n";
 
@@ -77,6 +77,7 @@ fn a_wrong_configuration_ends_with_2_and_the_place() {
             "wrong.toml:6:10: no origin is named",
         ),
         (format!("{sound}[groups.scores]\n"), "wrong.toml:10:9: duplicate key"),
+        (format!("{sound}[writes]\ntoken = \"guess\"\n"), "wrong.toml:11:9: a token is 16 to 256"),
     ];
     for (text, expected) in cases {
         fs::write(&file, &text).expect("writable");
@@ -93,38 +94,6 @@ fn a_wrong_configuration_ends_with_2_and_the_place() {
     assert_eq!(run(&["check", "wrong.toml"], directory.path()).status.code(), Some(0));
     assert_eq!(run(&["check", "none.toml"], directory.path()).status.code(), Some(2));
     assert_eq!(run(&["fly"], directory.path()).status.code(), Some(2));
-}
-
-#[test]
-fn variables_and_flags_go_over_the_file() {
-    let directory = tempfile::tempdir().expect("a directory");
-    fs::write(directory.path().join("gocache.toml"), DATABASE).expect("writable");
-    let check = |name: &str, value: &str| {
-        let mut command = Command::new(program());
-        command.args(["check", "gocache.toml"]).current_dir(directory.path()).env(name, value);
-        let output = command.output().expect("it runs");
-        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
-    };
-    let (code, message) = check("GOCACHE_LIMITS_PIPELINE", "0");
-    assert_eq!(code, Some(2));
-    assert!(message.contains("GOCACHE_LIMITS_PIPELINE: this is a number from 1"), "{message}");
-    let (code, message) = check("GOCACHE_LIMITS_PIPELIEN", "7");
-    assert_eq!(code, Some(0), "it may be somebody else's");
-    assert!(message.contains("GOCACHE_LIMITS_PIPELIEN: this variable"), "{message}");
-    assert_eq!(check("GOCACHE_LIMITS_PIPELINE", "7"), (Some(0), String::new()));
-
-    let wrong = run(&["serve", "--set", "limits.pipeline=none"], directory.path());
-    let message = String::from_utf8_lossy(&wrong.stderr);
-    assert_eq!(wrong.status.code(), Some(2), "{message}");
-    assert!(message.contains("--set limits.pipeline: invalid type"), "{message}");
-
-    let environment = [("GOCACHE_GROUPS_SCORES_BUDGET", "4 KiB"), ("GOCACHE_LIMITS_PIPELIEN", "7")];
-    let process = Process::start_in(directory.path(), DATABASE, &environment);
-    assert_eq!(process.metric("gocache_budget_bytes"), 4096.0);
-    process.logs(r#""name":"GOCACHE_LIMITS_PIPELIEN""#);
-    process.signal(Signal::HUP);
-    process.logs("reloaded");
-    assert_eq!(process.metric("gocache_budget_bytes"), 4096.0, "for the file as it is read again");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use core::fmt;
 
 use crate::entry::OutOfMemory;
 
-/// Why a `get` has no value.
+/// Why a `get` has no value, or a `put` stores none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Error {
     /// The caller's fault: the key is longer than [`Limits::key_bytes`](crate::Limits::key_bytes).
@@ -24,8 +24,11 @@ pub enum Error {
     Panicked,
     /// Too many loads in the air, or too many waiting for this one: try again a little later.
     Busy,
-    /// The allocator has no memory to begin a load or to wait for one: try again a little later.
+    /// The allocator has no memory to begin a load, to wait for one or to keep what was put: try
+    /// again a little later.
     OutOfMemory,
+    /// The caller's fault: what was put does not fit the budget of its group.
+    TooLarge,
     /// The caller's fault: the node has no group of that number.
     NoSuchGroup,
 }
@@ -40,6 +43,7 @@ impl fmt::Display for Error {
             Self::Panicked => f.write_str("the load broke off inside this node"),
             Self::Busy => f.write_str("too many loads at once, try again later"),
             Self::OutOfMemory => f.write_str("out of memory, try again later"),
+            Self::TooLarge => f.write_str("the value does not fit the budget of its group"),
             Self::NoSuchGroup => f.write_str("no group of this number"),
         }
     }
@@ -111,3 +115,12 @@ impl fmt::Display for Refusal {
 }
 
 impl core::error::Error for Refusal {}
+
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::TooLarge => Self::TooLarge,
+            Refusal::OutOfMemory => Self::OutOfMemory,
+        }
+    }
+}

@@ -20,6 +20,7 @@ use crate::{
     group::{Found, Group, Load},
     policy::meter,
     shard::Shard,
+    stats::Stats,
     store::Lack,
     time::{Instant, ticks, whole_ticks},
 };
@@ -89,23 +90,32 @@ impl<R: RawRwLock, A: Memory> Group<R, A> {
         lifetime: Option<Duration>,
         at: Instant,
     ) -> Result<(), Refusal> {
-        self.remove(key, at);
         let hash = self.seed.hash(key);
         let shard = self.shard(hash).ok_or(Refusal::TooLarge)?;
+        shard.write().stats.puts += 1;
+        // The older value goes in the moment the new one is linked in: nobody finds neither.
         let mut placing = Placing::new(self, shard, (hash, key), None, at);
         match placing.store(value, Duration::ZERO, lifetime) {
-            Some(refusal) => Err(refusal),
             None => Ok(()),
+            Some(refusal) => {
+                self.forget(key, at, |_| ());
+                Err(refusal)
+            }
         }
     }
 
     /// Forgets the cached value of a key, and lets no load that is in the air now store one.
     /// Says whether there was a value.
     pub fn remove(&self, key: &[u8], at: Instant) -> bool {
+        self.forget(key, at, |stats| stats.removals += 1)
+    }
+
+    fn forget(&self, key: &[u8], at: Instant, count: impl FnOnce(&mut Stats)) -> bool {
         let hash = self.seed.hash(key);
         let Some(shard) = self.shard(hash) else { return false };
         let mut out = Evicted::new(&self.budget);
         let mut shard = shard.write();
+        count(&mut shard.stats);
         shard.flights.outdate(hash, key);
         shard.store.remove(hash, key, &self.now(at), &mut out)
     }

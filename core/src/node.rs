@@ -139,7 +139,7 @@ impl core::error::Error for AddError {}
 ///
 /// `G` is how it holds its groups: as they are, or by a handle such as an `Arc`. With handles a node
 /// can be followed by another one that is set up differently, and has the groups that stay in common
-/// with it: see [`Node::put`].
+/// with it: see [`Node::adopt`].
 pub struct Node<R: RawRwLock = SpinLock, A: Memory = Global, G = Group<R, A>> {
     /// By their numbers, some of which may be free.
     groups: Vec<Option<G>, A>,
@@ -192,7 +192,7 @@ impl<R: RawRwLock, A: Memory, G: Borrow<Group<R, A>>> Node<R, A, G> {
     ///
     /// # Errors
     /// If there is a group of that number, or no memory.
-    pub fn put(&mut self, GroupId(id): GroupId, group: G) -> Result<(), AddError> {
+    pub fn adopt(&mut self, GroupId(id): GroupId, group: G) -> Result<(), AddError> {
         while self.groups.len() <= usize::from(id) {
             room::push(&mut self.groups, None).map_err(|_| AddError::OutOfMemory)?;
         }
@@ -294,6 +294,30 @@ impl<R: RawRwLock, A: Memory, G: Borrow<Group<R, A>>> Node<R, A, G> {
     /// Says whether there was a value.
     pub fn remove(&self, group: GroupId, key: &[u8], now: Instant) -> bool {
         self.engine(group).is_some_and(|engine| engine.remove(key, now))
+    }
+
+    /// Stores a value, as if a load had just brought it, for a key that this node owns; of another
+    /// node's key it forgets the cached value, as that node has the new one. A load in the air will
+    /// not bring back what was cached before.
+    ///
+    /// In a cluster it is to be called on every node, the owner first: what another one loads after
+    /// that is the new value.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`] or [`Error::OutOfMemory`], and an older value is gone even so;
+    /// [`Error::KeyTooLong`] or [`Error::NoSuchGroup`], and nothing has changed.
+    pub fn put(&self, group: GroupId, key: &[u8], value: &[u8], now: Instant) -> Result<(), Error> {
+        let engine = self.engine(group).ok_or(Error::NoSuchGroup)?;
+        let limit = engine.tunable.key_bytes();
+        if key.len() > limit {
+            return Err(Error::KeyTooLong { limit });
+        }
+        #[cfg(feature = "ring")]
+        if let Source::Peer(_) = self.source(key, Asker::Client) {
+            engine.remove(key, now);
+            return Ok(());
+        }
+        Ok(engine.insert(key, value, None, now)?)
     }
 
     /// Each group's name and counters.

@@ -124,6 +124,25 @@ fn a_removal_outdates_the_load_in_the_air() {
 }
 
 #[test]
+fn what_is_put_is_a_hit_and_outdates_the_load_in_the_air() {
+    let limits = Limits { key_bytes: 3, ..Limits::default() };
+    let (node, id) = alone(group(Settings { limits, ..settings() }));
+    let before = fetch(get(&node, b"Tom", 1));
+    assert_eq!(node.put(id, b"Tom", b"new", NOW), Ok(()));
+    let told = done(node.land(before, value(b"old"), NOW));
+    assert_eq!(&*told.result.expect("who asked before is served").value, b"old");
+    assert!(matches!(get(&node, b"Tom", 2), Ok(Get::Hit(found)) if *found.value == *b"new"));
+
+    assert_eq!(node.put(id, b"Tom", &[0; 64 << 10], NOW), Err(Error::TooLarge));
+    let _gone = fetch(get(&node, b"Tom", 3));
+    assert_eq!(node.put(id, b"Jack", b"589", NOW), Err(Error::KeyTooLong { limit: 3 }));
+    assert_eq!(node.put(GroupId(1), b"Tom", b"630", NOW), Err(Error::NoSuchGroup));
+    assert!(!node.remove(id, b"Tom", NOW));
+    let (_, stats) = node.stats().next().expect("one group");
+    assert_eq!((stats.puts, stats.removals, stats.refused_too_large), (2, 1, 1));
+}
+
+#[test]
 fn the_limits_hold() {
     let limits = Limits { key_bytes: 3, flights: 2, waiters: 2, ..Limits::default() };
     let (node, _) = alone(group(Settings { limits, ..settings() }));
@@ -175,6 +194,22 @@ fn a_key_is_fetched_from_its_owner_and_served_without_a_copy() {
     let told = done(asked.land(from_peer, value(b"630"), NOW));
     assert_eq!(&*told.result.expect("the owner had it").value, b"630");
     assert_eq!(fetch(get(&asked, &key, 2)).source(), Source::Peer(PeerId(1)));
+}
+
+#[test]
+fn what_is_put_is_kept_by_its_owner_and_forgotten_by_the_others() {
+    let ([other, owner], key) = pair();
+    // The owner was down, once: what the origin gave was kept.
+    let first = fetch(get(&other, &key, 1));
+    let Landing::Refetch(again) = other.land(first, Err(LoadError::PeerDown), NOW) else {
+        panic!("the load goes on at the origin")
+    };
+    done(other.land(again, value(b"old"), NOW));
+    for node in [&owner, &other] {
+        assert_eq!(node.put(GroupId(0), &key, b"new", NOW), Ok(()));
+    }
+    assert!(matches!(get(&owner, &key, 2), Ok(Get::Hit(found)) if *found.value == *b"new"));
+    assert_eq!(fetch(get(&other, &key, 3)).source(), Source::Peer(PeerId(1)));
 }
 
 #[test]
@@ -269,16 +304,16 @@ fn a_node_that_follows_lands_what_began_before() {
 
     // Another group of the same name takes the place of the old one, under another number.
     let mut after = Shared::new_in(Global);
-    assert_eq!(after.put(GroupId(2), group("scores")), Ok(()));
-    assert_eq!(after.put(GroupId(1), kept), Ok(()));
-    assert_eq!(after.put(GroupId(0), old), Ok(()));
-    assert_eq!(after.put(GroupId(0), group("third")), Err(AddError::Taken));
+    assert_eq!(after.adopt(GroupId(2), group("scores")), Ok(()));
+    assert_eq!(after.adopt(GroupId(1), kept), Ok(()));
+    assert_eq!(after.adopt(GroupId(0), old), Ok(()));
+    assert_eq!(after.adopt(GroupId(0), group("third")), Err(AddError::Taken));
     let of_new = get(&after, 2, 3);
     for (load, waiter) in [(of_old, 1), (of_kept, 2), (of_new, 3)] {
         assert_eq!(done(after.land(load, value(b"630"), NOW)).waiters, [Waiter(waiter)]);
     }
     let mut last = Shared::new_in(Global);
-    assert_eq!(last.put(GroupId(2), group("scores")), Ok(()));
+    assert_eq!(last.adopt(GroupId(2), group("scores")), Ok(()));
     assert!(last.engine(GroupId(0)).is_none(), "a number that is free");
     let nobody = last.get(GroupId(0), b"Tom", Asker::Client, Waiter(4), NOW);
     assert_eq!(nobody.err(), Some(Error::NoSuchGroup));

@@ -142,8 +142,12 @@ fn threads_share_a_region() {
 /// Small entries leave small gaps, and those that go last lie anywhere.
 #[test]
 fn a_large_value_finds_its_place_among_small_ones() {
-    let mut memory = std::vec![MaybeUninit::uninit(); 32 << 10];
-    let region = Region::new(&mut memory);
+    /// Aligned, so that each run is the same.
+    #[repr(align(128))]
+    struct Memory([MaybeUninit<u8>; 32 << 10]);
+
+    let mut memory = Box::new(Memory([MaybeUninit::uninit(); 32 << 10]));
+    let region = Region::new(&mut memory.0);
     let (budget, mut dice) = (region.capacity(), Dice(7));
     let mut cache = Cache::<Lru, _>::new_in(budget, Seed::new(7), &region).expect("memory");
     let (mut asked, mut refused) = (0, 0);

@@ -38,6 +38,10 @@ counters! {
     not_found,
     /// Loads that ended with an error, the ones given up at the deadline included.
     load_errors,
+    /// Values put by request, whether or not they fitted.
+    puts,
+    /// Keys removed by request, whether or not there was a value.
+    removals,
     /// Entries that made room for others.
     evictions,
     /// Those of them that nobody had asked for again: a high share says that the budget is small,

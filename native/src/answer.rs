@@ -80,6 +80,8 @@ pub(crate) enum Answer {
         cache: CacheStatus,
     },
     Text(Text),
+    /// A write is done.
+    Done,
     /// Not an answer yet: a word to go on.
     Continue,
 }
@@ -127,10 +129,25 @@ impl Answer {
         let field = match status {
             Status::ServiceUnavailable => Some(("Retry-After", "1")),
             Status::MethodNotAllowed => Some(("Allow", "GET, HEAD")),
+            Status::Unauthorized => Some(("WWW-Authenticate", "Bearer realm=\"gocache\"")),
+            Status::UnsupportedMediaType => Some(("Accept-Encoding", "identity")),
             _ => None,
         };
         let body = Cow::Owned(line.into() + "\n");
         Self::Text(Text { status, content_type: TEXT_PLAIN, body, field })
+    }
+
+    /// That a key has other methods only.
+    pub(crate) fn not_allowed(is_writable: bool) -> Self {
+        if !is_writable {
+            return Self::line(Status::MethodNotAllowed, "a key has GET and HEAD only");
+        }
+        Self::Text(Text {
+            status: Status::MethodNotAllowed,
+            content_type: TEXT_PLAIN,
+            body: Cow::Borrowed("a key has GET, HEAD, PUT and DELETE only\n"),
+            field: Some(("Allow", "GET, HEAD, PUT, DELETE")),
+        })
     }
 
     pub(crate) fn value(
@@ -177,7 +194,7 @@ impl Answer {
     pub(crate) fn weight(&self) -> usize {
         let text = match self {
             Self::Text(text) => text.body.len(),
-            Self::Value { .. } | Self::Unsatisfiable { .. } | Self::Continue => 0,
+            Self::Value { .. } | Self::Unsatisfiable { .. } | Self::Done | Self::Continue => 0,
         };
         size_of::<Self>() + text
     }
@@ -203,6 +220,9 @@ impl Answer {
         let count = |status| turn.tally.meter.answer(status);
         match self {
             Self::Continue => out.write(|out| out.extend_from_slice(CONTINUE)),
+            Self::Done => {
+                out.write(|out| AnswerHead::begin(out, Status::NoContent, date, persist).end());
+            }
             Self::Text(text) => out.write(|out| {
                 count(text.status);
                 let head = AnswerHead::begin(out, text.status, date, persist)

@@ -3,18 +3,19 @@
 
 use std::{io::IoSlice, mem, sync::LazyLock, time::Duration};
 
-use gocache_core::{Error, Found, GroupId, Instant, Status, Value};
+use gocache_core::{Asker, Error, Found, GroupId, Instant, Status, Value};
 
 use crate::{
     answer::{Answer, CacheStatus, Pending, Turn},
     clock::{Clock, Epoch},
     config::Config,
     conn::Conn,
-    http1::{Body, BodyError, Decoder, Head, HeadLimits, Request},
+    http1::{Body, BodyError, Decoder, Head, HeadLimits, Method, Request},
     meter::Tally,
     output::MAX_SLICES,
     phase::Next,
-    plane::{Plane, Reply},
+    plane::{Intake, Plane, Reply},
+    writes::{Permits, Write},
 };
 
 /// Longer inputs find nothing new, and each is cut at every place.
@@ -119,7 +120,13 @@ static CONFIG: LazyLock<Config> = LazyLock::new(|| {
 #[derive(Default)]
 struct Script {
     serial: u32,
-    pending: Vec<u32>,
+    pending: Vec<Owing>,
+}
+
+/// What was promised under a number.
+enum Owing {
+    Load(u32),
+    Write(u32),
 }
 
 impl Plane for Script {
@@ -128,7 +135,11 @@ impl Plane for Script {
         if request.target.len().is_multiple_of(3) {
             return Reply::Now(Answer::line(Status::NotFound, format!("{request:?}")));
         }
-        self.pending.push(self.serial);
+        if request.method.is_write() {
+            self.pending.push(Owing::Write(self.serial));
+            return Reply::Written(self.serial);
+        }
+        self.pending.push(Owing::Load(self.serial));
         Reply::Later(Pending {
             serial: self.serial,
             began: Duration::ZERO,
@@ -138,6 +149,23 @@ impl Plane for Script {
             wanted: request.wanted(),
             cache: CacheStatus::Miss,
         })
+    }
+
+    fn intake(&mut self, request: &Request<'_>, turn: &Turn<'_>) -> Intake {
+        if request.method != Method::Put {
+            return Intake::Skip;
+        }
+        let key = (GroupId(0), request.target);
+        // Of every two one asks with a token, and there is none.
+        let asker = if key.1.len().is_multiple_of(2) { Asker::Client } else { Asker::Peer };
+        match Write::grant(request, key, asker, &Permits::default(), turn) {
+            Ok(write) => Intake::Keep(write),
+            Err(answer) => Intake::Refuse(answer),
+        }
+    }
+
+    fn write(&mut self, write: Write, _: &Turn<'_>) -> Reply {
+        Reply::Now(Answer::line(Status::NotFound, format!("{:?}", write.content)))
     }
 }
 
@@ -200,7 +228,13 @@ impl<'a> Client<'a> {
     fn land(&mut self, cuts: &mut Cuts) {
         let mut pending = mem::take(&mut self.script.pending);
         while !pending.is_empty() {
-            let serial = pending.swap_remove(cuts.below(pending.len()));
+            let serial = match pending.swap_remove(cuts.below(pending.len())) {
+                Owing::Load(serial) => serial,
+                Owing::Write(serial) => {
+                    self.conn.written(serial, Answer::Done, self.turn);
+                    continue;
+                }
+            };
             let value = || Value::new(&serial.to_be_bytes()).expect("memory for four bytes");
             let result = match serial % 4 {
                 0 => Err(Error::NotFound),
@@ -244,6 +278,30 @@ mod tests {
     #[test]
     fn answers_are_the_same_however_a_request_is_cut() {
         replay("connection", super::connection);
+    }
+
+    /// Whatever stands before and behind a write, it is taken up alone.
+    #[test]
+    fn writes_do_not_depend_on_cuts() {
+        let get = "GET /a HTTP/1.1\r\nHost: h\r\n\r\n";
+        let delete = "DELETE /ab HTTP/1.1\r\nHost: h\r\n\r\n";
+        let put = |target: &str, body: &str| format!("PUT {target} HTTP/1.1\r\nHost: h\r\n{body}");
+        let sized = put("/ab", "Content-Length: 3\r\n\r\n630");
+        let chunked =
+            put("/ab", "Transfer-Encoding: chunked\r\n\r\n1\r\n6\r\n2\r\n30\r\n0\r\n\r\n");
+        for request in [
+            format!("{get}{delete}{get}"),
+            format!("{delete}{delete}{sized}{delete}{get}"),
+            format!("{get}{get}{sized}{get}{chunked}{get}"),
+            format!("{get}{}{get}", put("/a", "Content-Length: 3\r\n\r\n630")),
+            format!("{get}{}", put("/a", "Content-Length: 3\r\nExpect: 100-continue\r\n\r\n630")),
+            format!("{}{get}", put("/ab", "Content-Length: 3\r\nExpect: 100-continue\r\n\r\n630")),
+            format!("{get}{}{get}", put("/ab", "Content-Length: 101\r\n\r\n")),
+            format!("{get}{}{get}", put("/ab", "Transfer-Encoding: chunked\r\n\r\n99\r\n")),
+            format!("{get}{}", put("/ab", "\r\n")),
+        ] {
+            super::connection(format!("s{request}").as_bytes());
+        }
     }
 
     /// Found by reading, before any fuzzer: what was told apart by how it came.

@@ -9,6 +9,7 @@ mod follow;
 mod keys;
 mod overrides;
 mod raw;
+mod writes;
 
 use std::{
     net::SocketAddr,
@@ -21,6 +22,7 @@ use gocache_core::{Eviction, GroupId, PeerId, Ring, Settings};
 pub use error::ConfigError;
 use error::Source;
 pub use overrides::Overrides;
+pub use writes::WritesConfig;
 
 use crate::{http1::HeadLimits, sockets::Sockets};
 
@@ -57,6 +59,8 @@ pub struct Config {
     pub cluster: Option<ClusterConfig>,
     /// Variables of the environment that begin like settings, and are none.
     pub strangers: Vec<String>,
+    /// Who may write; `None`: nobody.
+    pub writes: Option<WritesConfig>,
     /// What is granted to clients at the most.
     pub limits: Limits,
     /// How long everything may take.
@@ -82,6 +86,8 @@ pub struct GroupConfig {
     pub policy: Eviction,
     /// The `Content-Type` of its values.
     pub content_type: String,
+    /// Whether a client with the token may write to it.
+    pub writable: bool,
 }
 
 /// An origin: where values come from.
@@ -158,6 +164,8 @@ pub struct Limits {
     pub waiters: usize,
     /// Answers that a connection may be owed before no more of it is read.
     pub pipeline: usize,
+    /// Writes of clients under way, the receipt of their bodies included.
+    pub writes: usize,
 }
 
 /// How long things may take.

@@ -3,32 +3,29 @@
 //!
 //! ```text
 //!   Idle ──first bytes──► Head ──head whole──► Body ──body whole──► Idle
-//!                           └──────────── no body ──────────────────┘
+//!                          │ └──────────── no body ──────────────────┘
+//!                          └──a write, and others before it──► Queued ──they are answered──► Head
 //!   any of them ──error, `close`, end of input──► Closed ──all sent, our side shut──► Lingering
 //! ```
 
-use std::{io::IoSlice, mem, time::Duration};
+pub(crate) mod incoming;
+mod patience;
+
+use std::{io::IoSlice, mem};
 
 use gocache_core::{Error, Found, Instant, Status};
 
 use crate::{
     answer::{Answer, Form, Turn},
-    http1::{Body, BodyError, Decoder, Head, Method, Persist, Request, is_head},
+    http1::{Body, Head, Method, Persist, Request, is_head},
     output::{MAX_SLICES, Output},
-    owed::{Due, Owed},
+    owed::{Due, FULL, Owed},
     phase::{Next, Phase},
     plane::{Plane, Reply},
 };
 
-/// Bytes of output beyond which no more requests are taken up: who does not read is not served.
-const OUTPUT_FULL: usize = 64 << 10;
-
 /// Empty lines before a request-line that are passed over (RFC 9112, 2.2).
 const MAX_EMPTY_LINES: u8 = 4;
-
-/// How long a connection that is over on our side listens on, so that the last answer is not lost
-/// to a reset (RFC 9112, 9.6).
-const LINGER: Duration = Duration::from_secs(2);
 
 #[derive(Debug)]
 pub(crate) struct Conn {
@@ -94,7 +91,7 @@ impl Conn {
     }
 
     pub(crate) fn can_resume(&self, turn: &Turn<'_>) -> bool {
-        self.paused && !self.is_full(turn)
+        self.paused && !self.is_full(turn) && !self.is_queued()
     }
 
     fn take_up(&mut self, plane: &mut impl Plane, turn: &Turn<'_>) {
@@ -120,6 +117,12 @@ impl Conn {
         self.send_ready(turn);
     }
 
+    /// Brings the answer to a write.
+    pub(crate) fn written(&mut self, serial: u32, answer: Answer, turn: &Turn<'_>) {
+        self.owed.written(serial, answer);
+        self.send_ready(turn);
+    }
+
     /// The server shuts down: a connection that is owed nothing ends, the others after their
     /// answers.
     pub(crate) fn drain(&mut self) {
@@ -136,7 +139,8 @@ impl Conn {
             Phase::Closed if self.ended => Next::Drop,
             Phase::Closed => Next::Shut,
             Phase::Lingering if self.ended => Next::Drop,
-            Phase::Idle | Phase::Head | Phase::Body { .. } if self.is_full(turn) => Next::Pause,
+            Phase::Idle | Phase::Head | Phase::Body(_) if self.is_full(turn) => Next::Pause,
+            Phase::Queued if self.is_queued() => Next::Pause,
             _ => Next::Read,
         }
     }
@@ -182,39 +186,18 @@ impl Conn {
         }
     }
 
-    /// When the patience with the client ends. While it waits for a load, the load's deadline
-    /// counts and none of ours.
-    pub(crate) fn deadline(&self, turn: &Turn<'_>) -> Option<Instant> {
-        let deadlines = &turn.config.deadlines;
-        let (since, patience) = match self.phase {
-            _ if self.has_output() => (self.moved, deadlines.write),
-            Phase::Lingering => (self.since, LINGER),
-            Phase::Body { .. } => (self.since, deadlines.body),
-            Phase::Idle if self.owed.is_empty() => (self.since, deadlines.idle),
-            Phase::Head if self.owed.is_empty() => (self.since, deadlines.head),
-            Phase::Idle | Phase::Head | Phase::Closed => return None,
-        };
-        // The clock counts whole milliseconds, and `since` lay somewhere inside one.
-        Some(since.after(patience.saturating_add(Duration::from_millis(1))))
-    }
-
-    /// The deadline has passed. Says whether the connection is to be dropped at once.
-    pub(crate) fn expire(&mut self, turn: &Turn<'_>) -> bool {
-        if self.has_output() || self.is_idle() || matches!(self.phase, Phase::Lingering) {
-            return true;
-        }
-        let text = "the request did not arrive in time";
-        self.close_with(Answer::line(Status::RequestTimeout, text), false, turn);
-        false
-    }
-
     fn is_idle(&self) -> bool {
         matches!(self.phase, Phase::Idle) && self.owed.is_empty() && !self.has_output()
     }
 
     fn is_full(&self, turn: &Turn<'_>) -> bool {
-        self.output.len() + self.owed.weight() >= OUTPUT_FULL
+        self.output.len() + self.owed.weight() >= FULL
             || self.owed.len() >= turn.config.limits.pipeline
+    }
+
+    /// Whether a write waits for the answers before it.
+    fn is_queued(&self) -> bool {
+        matches!(self.phase, Phase::Queued) && !self.owed.is_empty()
     }
 
     /// A head is parsed anew only when a line has ended or a limit is passed: else one that comes
@@ -239,8 +222,8 @@ impl Conn {
             }
             let rest = &mut bytes[used..];
             let step = match self.phase {
-                Phase::Idle | Phase::Head => self.head(rest, plane, turn),
-                Phase::Body { .. } => Some(self.body(rest, plane, turn)),
+                Phase::Idle | Phase::Head | Phase::Queued => self.head(rest, plane, turn),
+                Phase::Body(_) => Some(self.body(rest, plane, turn)),
                 Phase::Closed | Phase::Lingering => Some(rest.len()),
             };
             match step {
@@ -273,13 +256,21 @@ impl Conn {
                 self.close_with(reject.into(), is_head(bytes), turn);
                 Some(bytes.len())
             }
+            Head::Complete(request, _) if request.method.is_write() && !self.owed.is_empty() => {
+                self.phase = Phase::Queued;
+                self.paused = true;
+                None
+            }
             Head::Complete(request, used) => {
                 self.phase = Phase::Idle;
                 self.empty_lines = 0;
                 self.since = turn.clock.now();
                 match request.body {
-                    Body::Empty | Body::Length(0) => self.answer(&request, plane, turn),
-                    _ => self.begin_body(&bytes[..used], &request, turn),
+                    Body::Empty | Body::Length(0) => {
+                        let reply = plane.ask(&request, turn);
+                        self.answer(&request, reply, turn);
+                    }
+                    _ => self.begin_body(&bytes[..used], &request, plane, turn),
                 }
                 Some(used)
             }
@@ -299,48 +290,13 @@ impl Conn {
         available
     }
 
-    fn begin_body(&mut self, head: &[u8], request: &Request<'_>, turn: &Turn<'_>) {
-        let limit = turn.config.limits.body_bytes;
-        if matches!(request.body, Body::Length(length) if length > limit) {
-            let answer = Answer::body_error(BodyError::TooLarge, limit);
-            return self.close_with(answer, request.method == Method::Head, turn);
-        }
-        self.phase =
-            Phase::Body { head: head.to_vec(), decoder: Decoder::new(request.body, limit) };
-        if request.expects_continue {
-            self.owe(Form::whole(Persist::Keep), Due::Ready(Answer::Continue), turn);
-        }
-    }
-
-    /// Reads past a part of a body, and answers the request when it is whole.
-    fn body(&mut self, bytes: &[u8], plane: &mut impl Plane, turn: &Turn<'_>) -> usize {
-        let limit = turn.config.limits.body_bytes;
-        let Phase::Body { head, decoder } = &mut self.phase else { return 0 };
-        let used = match decoder.step(bytes) {
-            Ok(step) => step.used,
-            Err(error) => {
-                let head_only = is_head(head);
-                self.close_with(Answer::body_error(error, limit), head_only, turn);
-                return bytes.len();
-            }
-        };
-        let is_done = decoder.is_done();
-        if is_done && let Phase::Body { head, .. } = mem::replace(&mut self.phase, Phase::Idle) {
-            self.since = turn.clock.now();
-            // It was whole and sound before its body came.
-            if let Head::Complete(request, _) = Head::parse(&head, &turn.config.limits.head) {
-                self.answer(&request, plane, turn);
-            }
-        }
-        used
-    }
-
-    fn answer(&mut self, request: &Request<'_>, plane: &mut impl Plane, turn: &Turn<'_>) {
+    fn answer(&mut self, request: &Request<'_>, reply: Reply, turn: &Turn<'_>) {
         let head_only = request.method == Method::Head;
         let persist = if turn.draining { Persist::Close } else { request.persist };
-        let due = match plane.ask(request, turn) {
+        let due = match reply {
             Reply::Now(answer) => Due::Ready(answer),
             Reply::Later(pending) => Due::Waiting(pending),
+            Reply::Written(serial) => Due::Writing(serial),
         };
         if persist == Persist::Close {
             self.phase = Phase::Closed;

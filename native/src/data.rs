@@ -8,7 +8,8 @@ use crate::{
     engine::Engine,
     http1::{Method, Request},
     meter::Outcome,
-    plane::{Plane, Reply},
+    plane::{Intake, Plane, Reply},
+    writes::{self, Permits, Write},
 };
 
 /// Who waits: the loop, the connection on it, and the request among all that the loop has seen.
@@ -47,6 +48,9 @@ pub(crate) struct DataPlane<'a, E> {
     pub(crate) next: &'a mut Address,
     /// Loads that the core wants done.
     pub(crate) fetches: &'a mut Vec<Fetch>,
+    /// Writes that have to be passed on, and where the answers are to go.
+    pub(crate) writes: &'a mut Vec<(Address, Write)>,
+    pub(crate) permits: &'a Permits,
 }
 
 impl<E: Engine> Plane for DataPlane<'_, E> {
@@ -55,13 +59,14 @@ impl<E: Engine> Plane for DataPlane<'_, E> {
             Ok(route) => route,
             Err(error) => return Reply::Now(Answer::line(error.into(), error.to_string())),
         };
-        if request.method == Method::Other {
-            let text = "a key has GET and HEAD only";
-            return Reply::Now(Answer::line(Status::MethodNotAllowed, text));
+        if !request.method.is_read() {
+            return match self.grant(request, &route, turn) {
+                Ok(write) => self.write(write, turn),
+                Err(answer) => Reply::Now(answer),
+            };
         }
         let Some(group) = turn.config.group(&route.group) else {
-            let text = format!("no such group: {}", route.group.escape_ascii());
-            return Reply::Now(Answer::line(Status::NotFound, text));
+            return Reply::Now(no_such_group(&route));
         };
         let asker = asker(request, turn);
         self.next.serial = self.next.serial.wrapping_add(1);
@@ -94,6 +99,60 @@ impl<E: Engine> Plane for DataPlane<'_, E> {
             cache,
         })
     }
+
+    fn intake(&mut self, request: &Request<'_>, turn: &Turn<'_>) -> Intake {
+        if request.method.is_read() {
+            return Intake::Skip;
+        }
+        let route = Route::parse(&turn.config.base, request.target);
+        let route = route.map_err(|error| Answer::line(error.into(), error.to_string()));
+        match route.and_then(|route| self.grant(request, &route, turn)) {
+            Ok(write) if request.method == Method::Put => Intake::Keep(write),
+            Ok(_) => Intake::Skip,
+            Err(answer) => Intake::Refuse(answer),
+        }
+    }
+
+    /// Alone, or asked by another node, this one does it; else all do.
+    fn write(&mut self, write: Write, turn: &Turn<'_>) -> Reply {
+        if turn.config.cluster.is_none() || write.asker == Asker::Peer {
+            let done = write.apply(self.engine, turn.clock.now());
+            return Reply::Now(writes::answer(done));
+        }
+        self.next.serial = self.next.serial.wrapping_add(1);
+        self.writes.push((*self.next, write));
+        Reply::Written(self.next.serial)
+    }
+}
+
+impl<E: Engine> DataPlane<'_, E> {
+    /// Grants a write, if it is one and may be.
+    #[cold]
+    fn grant(
+        &self,
+        request: &Request<'_>,
+        route: &Route<'_>,
+        turn: &Turn<'_>,
+    ) -> Result<Write, Answer> {
+        let group = turn.config.group(&route.group);
+        let is_writable = group.is_some_and(|group| turn.config.numbered(group).writable);
+        match group {
+            // Where nobody may write, whether there is such a group is not looked at.
+            None if request.method.is_write() && turn.config.writes.is_some() => {
+                Err(no_such_group(route))
+            }
+            Some(group) if request.method.is_write() && is_writable => {
+                let asker = asker(request, turn);
+                Write::grant(request, (group, &route.key), asker, self.permits, turn)
+            }
+            _ => Err(Answer::not_allowed(is_writable)),
+        }
+    }
+}
+
+fn no_such_group(route: &Route<'_>) -> Answer {
+    let text = format!("no such group: {}", route.group.escape_ascii());
+    Answer::line(Status::NotFound, text)
 }
 
 /// A mark counts only with the secret of the cluster; without it the request is a client's.

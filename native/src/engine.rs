@@ -46,6 +46,15 @@ pub trait Engine: Sized + Send + Sync + 'static {
     /// Gives up a load that is past its deadline; to be called until there is none.
     fn overdue(&self, now: Instant) -> Option<Done>;
 
+    /// Stores a value for a key that this node owns, and forgets that of another node's.
+    ///
+    /// # Errors
+    /// If the value does not fit, there is no memory for it, or the key is too long.
+    fn put(&self, group: GroupId, key: &[u8], value: &[u8], now: Instant) -> Result<(), Error>;
+
+    /// Forgets the cached value of a key. Says whether there was one.
+    fn remove(&self, group: GroupId, key: &[u8], now: Instant) -> bool;
+
     /// The counters of each group.
     fn stats(&self) -> Vec<(GroupId, Stats)>;
 }
@@ -72,7 +81,7 @@ fn new(config: &Config, group: &GroupConfig) -> Result<Arc<Group>, String> {
 }
 
 fn put(node: &mut Node, id: GroupId, group: &Arc<Group>) -> Result<(), String> {
-    node.put(id, Arc::clone(group)).map_err(|error| error.to_string())
+    node.adopt(id, Arc::clone(group)).map_err(|error| error.to_string())
 }
 
 fn join(node: &mut Node, config: &Config) -> Result<(), String> {
@@ -132,6 +141,14 @@ impl Engine for Node {
 
     fn overdue(&self, now: Instant) -> Option<Done> {
         self.overdue(now)
+    }
+
+    fn put(&self, group: GroupId, key: &[u8], value: &[u8], now: Instant) -> Result<(), Error> {
+        self.put(group, key, value, now)
+    }
+
+    fn remove(&self, group: GroupId, key: &[u8], now: Instant) -> bool {
+        self.remove(group, key, now)
     }
 
     fn stats(&self) -> Vec<(GroupId, Stats)> {

@@ -3,7 +3,8 @@
 //! The path of a request through the files: `server` (sockets and loops) -> `conn` (one
 //! connection) -> `http1` (heads and bodies) -> `data` (the data plane) -> [`Engine`] (the core) ->
 //! `answer` -> `output` -> `server`. A load goes from the core to `upstream` (peers and HTTP
-//! origins) or `origin` (sources that need a thread), and back through the core to all who wait.
+//! origins) or `origin` (sources that need a thread), and back through the core to all who wait. A
+//! write is granted in `writes`, and goes through the cluster in `server/relays`.
 
 mod answer;
 #[cfg(any(test, feature = "check"))]
@@ -28,12 +29,15 @@ mod reloads;
 mod repeats;
 mod server;
 mod sockets;
+mod token;
 mod upstream;
+mod writes;
 
 pub use config::{
     ClusterConfig, Config, ConfigError, DEMONSTRATION, Deadlines, GroupConfig, Limits,
-    OriginConfig, OriginKind, Overrides, SqliteConfig, Target,
+    OriginConfig, OriginKind, Overrides, SqliteConfig, Target, WritesConfig,
 };
 pub use engine::{Engine, Node};
 pub use server::{Server, StartError};
 pub use sockets::Sockets;
+pub use token::{BadToken, Token};

@@ -9,11 +9,17 @@ use crate::{
     meter::Tally,
 };
 
+/// Bytes that may wait for a client: beyond them no more requests are taken up, for who does not read
+/// is not served.
+pub(crate) const FULL: usize = 64 << 10;
+
 /// An answer, or what it will be made of.
 #[derive(Debug)]
 pub(crate) enum Due {
     Ready(Answer),
     Waiting(Pending),
+    /// When the write of this number is done.
+    Writing(u32),
 }
 
 impl Due {
@@ -22,7 +28,16 @@ impl Due {
         match self {
             Self::Ready(answer) => answer.weight(),
             Self::Waiting(pending) => pending.weight(),
+            // What is asked behind a write is asked after it (RFC 9112, 9.3.2).
+            Self::Writing(_) => FULL,
         }
+    }
+
+    /// Becomes this answer, and corrects the weight of the queue it stands in.
+    fn fulfil(&mut self, answer: Answer, total: &mut usize) {
+        let ready = Self::Ready(answer);
+        *total = *total - self.weight() + ready.weight();
+        *self = ready;
     }
 }
 
@@ -58,11 +73,18 @@ impl Owed {
             if let Due::Waiting(pending) = due
                 && pending.serial == serial
             {
-                let ready = Due::Ready(pending.settle(result, tally));
-                self.weight = self.weight - due.weight() + ready.weight();
-                *due = ready;
-                return;
+                let answer = pending.settle(result, tally);
+                return due.fulfil(answer, &mut self.weight);
             }
+        }
+    }
+
+    /// Puts the answer to a write in its place. Nothing stands behind it.
+    pub(crate) fn written(&mut self, serial: u32, answer: Answer) {
+        if let Some((_, due)) = self.queue.back_mut()
+            && matches!(due, Due::Writing(number) if *number == serial)
+        {
+            due.fulfil(answer, &mut self.weight);
         }
     }
 
@@ -78,7 +100,7 @@ impl Owed {
         }
         match due {
             Due::Ready(answer) => Some((form, answer)),
-            Due::Waiting(_) => None,
+            Due::Waiting(_) | Due::Writing(_) => None,
         }
     }
 }

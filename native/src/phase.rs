@@ -1,6 +1,6 @@
 //! Where a connection is (the drawing is in `conn`), and what that asks of the server.
 
-use crate::http1::Decoder;
+use crate::conn::incoming::Incoming;
 
 /// Where a connection is.
 #[derive(Debug)]
@@ -9,8 +9,10 @@ pub(crate) enum Phase {
     Idle,
     /// Inside a head.
     Head,
-    /// Inside a body, which is read past; the request is answered when it is whole.
-    Body { head: Vec<u8>, decoder: Decoder },
+    /// Before a write that came behind requests yet to be answered: it is taken up after them.
+    Queued,
+    /// Inside a body; the request is answered when it is whole.
+    Body(Box<Incoming>),
     /// No more requests are taken.
     Closed,
     /// Everything is sent and our side shut; what still comes is dropped.

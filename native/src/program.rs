@@ -107,6 +107,9 @@ impl Arguments {
         for name in &config.strangers {
             tracing::warn!(%name, "{STRANGER}");
         }
+        if config.writes.is_some() && !config.listen.ip().is_loopback() {
+            tracing::warn!("writes are allowed without TLS: the token can be read on the network");
+        }
         if file.is_none() {
             crate::origin::create_demonstration(&config).map_err(Failure::RunTime)?;
         }

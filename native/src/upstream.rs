@@ -1,9 +1,9 @@
-//! One exchange with a peer or an HTTP origin: a GET out, a value or the lack of one in. Sockets,
-//! timers and the pool of idle connections are the server's.
+//! One exchange with a peer or an HTTP origin: a request out, a response in, and what that means to
+//! whoever asked. Sockets, timers and the pool of idle connections are the server's.
 
-use std::time::Duration;
+use std::{mem, time::Duration};
 
-use gocache_core::{Fetch, Instant, Load, LoadError, Value, encode};
+use gocache_core::{Error, Fetch, Instant, Load, LoadError, Value, encode};
 
 use crate::{
     config::Target,
@@ -15,6 +15,7 @@ const MAX_HEAD: usize = 32 << 10;
 
 const TOO_LONG: &str = "the value is longer than value_bytes allows";
 const NO_MEMORY: &str = "there is no memory for the value";
+const TOO_LATE: &str = "it did not answer in time";
 
 /// Who is asked. Their answers mean different things.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,51 +24,64 @@ pub(crate) enum Kind {
     Peer,
 }
 
-/// A load that is done over HTTP.
+/// What an exchange is for.
+#[derive(Debug)]
+pub(crate) enum Purpose {
+    Load(Fetch),
+    /// A peer's part in a write: its place among those that are under way.
+    Write(usize),
+}
+
+/// A request, and its response as far as it has come.
 #[derive(Debug)]
 pub(crate) struct Exchange {
-    pub(crate) fetch: Fetch,
+    pub(crate) purpose: Purpose,
     pub(crate) began: Instant,
-    kind: Kind,
     request: Vec<u8>,
     sent: usize,
     /// Bytes received before the body; the head ends somewhere in them.
     head: Vec<u8>,
     body: Option<(ResponseHead, Decoder)>,
-    value: Vec<u8>,
-    max_value: usize,
+    content: Vec<u8>,
+    max_content: usize,
 }
 
 /// How an exchange ended.
 #[derive(Debug)]
 pub(crate) struct Outcome {
-    pub(crate) result: Result<Load, LoadError>,
+    end: End,
     /// The connection can carry another exchange.
     pub(crate) reusable: bool,
     /// Whoever was asked answered, if only to say that it cannot help.
     pub(crate) alive: bool,
-    /// For the log, where it went wrong.
-    pub(crate) cause: &'static str,
+}
+
+/// A whole response with this content, or why there is none, in words for the log.
+#[derive(Debug)]
+enum End {
+    Response(ResponseHead, Vec<u8>),
+    TimedOut,
+    OutOfMemory,
+    Failed(&'static str),
 }
 
 impl Exchange {
+    /// An exchange whose response may have content of up to `max_content` bytes.
     pub(crate) fn new(
-        fetch: Fetch,
-        kind: Kind,
+        purpose: Purpose,
         request: Vec<u8>,
-        max_value: usize,
+        max_content: usize,
         began: Instant,
     ) -> Self {
         Self {
-            fetch,
+            purpose,
             began,
-            kind,
             request,
             sent: 0,
             head: Vec::new(),
             body: None,
-            value: Vec::new(),
-            max_value,
+            content: Vec::new(),
+            max_content,
         }
     }
 
@@ -99,17 +113,17 @@ impl Exchange {
         self.head.extend_from_slice(bytes);
         match Response::parse(&self.head) {
             Response::Partial if self.head.len() > MAX_HEAD => {
-                Some(self.failed("the head of its answer is too long"))
+                Some(Outcome::failed("the head of its answer is too long"))
             }
             Response::Partial => None,
-            Response::Broken => Some(self.failed("its answer is no HTTP")),
+            Response::Broken => Some(Outcome::failed("its answer is no HTTP")),
             Response::Complete(ResponseHead { body: Body::Length(length), .. }, _)
-                if length > self.max_value as u64 =>
+                if length > self.max_content as u64 =>
             {
-                Some(self.failed(TOO_LONG))
+                Some(Outcome::failed(TOO_LONG))
             }
             Response::Complete(head, used) => {
-                let decoder = Decoder::new(head.body, self.max_value as u64);
+                let decoder = Decoder::new(head.body, self.max_content as u64);
                 self.body = Some((head, decoder));
                 let rest = self.head.split_off(used);
                 self.receive_body(&rest)
@@ -120,27 +134,9 @@ impl Exchange {
     /// The other side has closed the connection.
     pub(crate) fn end(&mut self) -> Outcome {
         match self.body.take() {
-            Some((head, decoder)) if decoder.may_end() => self.complete(&head, false),
-            _ => self.failed("it closed the connection within its answer"),
+            Some((head, decoder)) if decoder.may_end() => self.complete(head, false),
+            _ => Outcome::failed("it closed the connection within its answer"),
         }
-    }
-
-    /// Something outside the exchange ended it.
-    pub(crate) fn failed(&self, cause: &'static str) -> Outcome {
-        let error = match self.kind {
-            Kind::Origin => LoadError::Failed,
-            Kind::Peer => LoadError::PeerDown,
-        };
-        Outcome { result: Err(error), reusable: false, alive: false, cause }
-    }
-
-    pub(crate) fn timed_out(&self) -> Outcome {
-        let error = match self.kind {
-            Kind::Origin => LoadError::TimedOut,
-            Kind::Peer => LoadError::PeerDown,
-        };
-        let cause = "it did not answer in time";
-        Outcome { result: Err(error), reusable: false, alive: false, cause }
     }
 
     fn receive_body(&mut self, mut bytes: &[u8]) -> Option<Outcome> {
@@ -150,40 +146,65 @@ impl Exchange {
                 let (head, _) = self.body.take()?;
                 // Bytes after the answer to the only request: what they are, nobody knows.
                 let reusable = head.persists && bytes.is_empty() && self.unsent().is_empty();
-                return Some(self.complete(&head, reusable));
+                return Some(self.complete(head, reusable));
             }
             if bytes.is_empty() {
                 return None;
             }
             let step = match decoder.step(bytes) {
                 Ok(step) => step,
-                Err(BodyError::TooLarge) => {
-                    return Some(self.failed(TOO_LONG));
-                }
+                Err(BodyError::TooLarge) => return Some(Outcome::failed(TOO_LONG)),
                 Err(BodyError::Malformed | BodyError::Overhead) => {
-                    return Some(self.failed("the chunks of its answer are malformed"));
+                    return Some(Outcome::failed("the chunks of its answer are malformed"));
                 }
             };
             bytes = &bytes[step.used..];
-            if self.value.try_reserve(step.content.len()).is_err() {
-                let result = Err(LoadError::OutOfMemory);
+            if self.content.try_reserve(step.content.len()).is_err() {
                 // That is this node's fault: whoever was asked is fine.
-                return Some(Outcome { result, reusable: false, alive: true, cause: NO_MEMORY });
+                return Some(Outcome { end: End::OutOfMemory, reusable: false, alive: true });
             }
-            self.value.extend_from_slice(step.content);
+            self.content.extend_from_slice(step.content);
         }
     }
 
-    fn complete(&self, head: &ResponseHead, reusable: bool) -> Outcome {
-        let (result, cause) = match (self.kind, head.status) {
-            (_, 200) if head.is_encoded => {
-                let outcome = self.failed("its answer has a Content-Encoding");
-                return Outcome { reusable, alive: true, ..outcome };
+    fn complete(&mut self, head: ResponseHead, reusable: bool) -> Outcome {
+        let end = End::Response(head, mem::take(&mut self.content));
+        Outcome { end, reusable, alive: true }
+    }
+}
+
+impl Outcome {
+    /// No response, or none to make sense of.
+    pub(crate) fn failed(cause: &'static str) -> Self {
+        Self { end: End::Failed(cause), reusable: false, alive: false }
+    }
+
+    pub(crate) fn timed_out() -> Self {
+        Self { end: End::TimedOut, reusable: false, alive: false }
+    }
+
+    /// What it comes to for a load, and where that went wrong.
+    pub(crate) fn load(&self, from: Kind) -> (Result<Load, LoadError>, &'static str) {
+        let failed = match from {
+            Kind::Origin => LoadError::Failed,
+            Kind::Peer => LoadError::PeerDown,
+        };
+        let (head, content) = match &self.end {
+            End::Response(head, content) => (head, content),
+            End::Failed(cause) => return (Err(failed), cause),
+            End::OutOfMemory => return (Err(LoadError::OutOfMemory), NO_MEMORY),
+            End::TimedOut => {
+                let is_peer = from == Kind::Peer;
+                let error = if is_peer { LoadError::PeerDown } else { LoadError::TimedOut };
+                return (Err(error), TOO_LATE);
             }
-            (_, 200) => match Value::new(&self.value) {
+        };
+        match (from, head.status) {
+            (_, 200) if head.is_encoded => (Err(failed), "its answer has a Content-Encoding"),
+            (_, 200) => match Value::new(content) {
                 Ok(value) => {
                     // What comes from the origin is new to us, however long another cache had it.
-                    let age = if self.kind == Kind::Peer { head.age } else { 0 };
+                    let age = if from == Kind::Peer { head.age } else { 0 };
                     (Ok(Load { age: Duration::from_secs(age), ..value.into() }), "")
                 }
                 Err(error) => (Err(error.into()), NO_MEMORY),
@@ -196,15 +217,41 @@ impl Exchange {
             (Kind::Peer, 502) => (Err(LoadError::Failed), "the origin failed it"),
             (Kind::Peer, 504) => (Err(LoadError::TimedOut), "the origin was too late for it"),
             (Kind::Peer, _) => (Err(LoadError::PeerDown), "it cannot serve the key"),
+        }
+    }
+
+    /// What it comes to for a write that a peer was to do, and where that went wrong.
+    pub(crate) fn write(&self) -> (Result<(), Error>, &'static str) {
+        let head = match &self.end {
+            End::Response(head, _) => head,
+            End::Failed(cause) => return (Err(Error::Failed), cause),
+            End::OutOfMemory => return (Err(Error::Failed), NO_MEMORY),
+            End::TimedOut => return (Err(Error::TimedOut), TOO_LATE),
         };
-        Outcome { result, reusable, alive: true, cause }
+        match head.status {
+            204 => (Ok(()), ""),
+            413 => (Err(Error::TooLarge), "the value is too large for it"),
+            401 | 403 => (Err(Error::Failed), "it has another secret"),
+            405 => (Err(Error::Failed), "it does not allow writes"),
+            404 => (Err(Error::Failed), "it has no such group"),
+            _ => (Err(Error::Failed), "its answer is not 204"),
+        }
     }
 }
 
-/// The bytes of a GET for a key. A peer is shown the cluster's secret.
-pub(crate) fn request(target: &Target, key: &[u8], secret: Option<&str>) -> Vec<u8> {
-    let mut request = String::with_capacity(256 + 3 * key.len());
-    request.push_str("GET ");
+/// The bytes of a request for a key, with content where the method has some. A peer is shown the
+/// cluster's secret.
+pub(crate) fn request(
+    method: &str,
+    target: &Target,
+    key: &[u8],
+    secret: Option<&str>,
+    content: Option<&[u8]>,
+) -> Vec<u8> {
+    let content_len = content.map_or(0, <[u8]>::len);
+    let mut request = String::with_capacity(256 + 3 * key.len() + content_len);
+    request.push_str(method);
+    request.push(' ');
     request.push_str(&target.path);
     request.extend(encode(key));
     request.push_str(" HTTP/1.1\r\nHost: ");
@@ -215,8 +262,15 @@ pub(crate) fn request(target: &Target, key: &[u8], secret: Option<&str>) -> Vec<
             request.push_str(part);
         }
     }
+    if content.is_some() {
+        request.push_str("Content-Length: ");
+        request.push_str(&content_len.to_string());
+        request.push_str("\r\n");
+    }
     request.push_str("\r\n");
-    request.into_bytes()
+    let mut request = request.into_bytes();
+    request.extend_from_slice(content.unwrap_or_default());
+    request
 }
 
 /// A key that a URL cannot carry to an origin: a path segment of dots means another path to it

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use super::answer::{Answer, Asked, escaped};
 use super::patience::PATIENCE;
+use super::site::TOKEN;
 
 /// A plain request for a key of the group that every test has.
 pub(crate) fn get(key: &str) -> String {
@@ -19,6 +20,22 @@ pub(crate) fn get(key: &str) -> String {
 /// The same for its fields alone.
 pub(crate) fn head(key: &str) -> String {
     format!("HEAD /_gocache/scores/{key} HTTP/1.1\r\nHost: gocache\r\n\r\n")
+}
+
+/// A write by one who may, with these further field lines.
+pub(crate) fn write(method: &str, key: &str, fields: &str, body: &str) -> String {
+    format!(
+        "{method} /_gocache/scores/{key} HTTP/1.1\r\nHost: gocache\r\n\
+         Authorization: Bearer {TOKEN}\r\n{fields}\r\n{body}"
+    )
+}
+
+pub(crate) fn put(key: &str, value: &str) -> String {
+    write("PUT", key, &format!("Content-Length: {}\r\n", value.len()), value)
+}
+
+pub(crate) fn delete(key: &str) -> String {
+    write("DELETE", key, "", "")
 }
 
 pub(crate) struct Client {

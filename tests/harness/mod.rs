@@ -16,12 +16,12 @@ mod site;
 mod structured;
 
 pub(crate) use answer::{Answer, Asked, escaped};
-pub(crate) use client::{Client, get, head};
+pub(crate) use client::{Client, delete, get, head, put, write};
 pub(crate) use frontend::{Frontend, Native, Wasi};
 pub(crate) use metrics::Metrics;
 pub(crate) use origin::Origin;
 pub(crate) use patience::{PATIENCE, eventually};
 pub(crate) use process::{Process, free_address, program, run};
 pub(crate) use script::Reply;
-pub(crate) use site::{Setup, Site};
+pub(crate) use site::{Setup, Site, TOKEN};
 pub(crate) use structured::CacheStatus;

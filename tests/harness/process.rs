@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::OnceLock;
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 
 use super::answer::Answer;
 use super::client::Client;
@@ -90,11 +90,21 @@ impl Process {
         config: &str,
         environment: &[(&str, impl AsRef<OsStr>)],
     ) -> Self {
+        Self::start_at_in(directory, Some(config), free_address(), environment)
+    }
+
+    /// The same on an address that was chosen before.
+    pub(crate) fn start_at_in(
+        directory: &Path,
+        config: Option<&str>,
+        addr: SocketAddr,
+        environment: &[(&str, impl AsRef<OsStr>)],
+    ) -> Self {
         let mut command = Command::new(program());
-        command.args(serve(directory, config));
+        command.args(config.map(|text| serve(directory, text)).iter().flatten());
         command.envs(environment.iter().map(|(name, value)| (name, value)));
         let stderr = File::create(directory.join("log")).expect("the directory is writable");
-        Self::spawn_by(command, directory, (free_address(), free_address()), stderr.into())
+        Self::spawn_by(command, directory, (addr, free_address()), stderr.into())
     }
 
     /// Starts it with sockets that are handed over in these descriptors of a shell, which puts itself
@@ -164,6 +174,13 @@ impl Process {
 
     pub(crate) fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).expect("the process is ours");
+    }
+
+    /// Stops it, as a machine does that hangs, and returns when it has stopped.
+    pub(crate) fn stop(&self) {
+        self.signal(Signal::STOP);
+        let stopped = waitpid(Some(Pid::from_child(&self.child)), WaitOptions::UNTRACED);
+        stopped.expect("the process is ours");
     }
 
     pub(crate) fn has_ended(&mut self) -> Option<ExitStatus> {

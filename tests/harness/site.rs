@@ -11,12 +11,16 @@ use super::frontend::{Frontend, Running};
 use super::origin::Origin;
 use super::script::Reply;
 
+/// What a client shows who may write.
+pub(crate) const TOKEN: &str = "a-token-of-those-who-write";
+
 /// The configuration of a server: one group, `scores`, and what a test changes about the rest.
 pub(crate) struct Setup {
     loops: usize,
     url: Option<String>,
     budget: String,
     group: String,
+    writes: String,
     limits: String,
     deadlines: BTreeMap<&'static str, &'static str>,
 }
@@ -28,6 +32,7 @@ impl Setup {
             url: None,
             budget: "1 MiB".into(),
             group: String::new(),
+            writes: String::new(),
             limits: String::new(),
             // The end of a test waits for the drain: a test that leaves a load hanging should not
             // take longer.
@@ -57,6 +62,12 @@ impl Setup {
         self
     }
 
+    /// Allows writes, to all groups unless the rest of the table says otherwise.
+    pub(crate) fn writes(mut self, rest: &str) -> Self {
+        self.writes = format!("[writes]\ntoken = \"{TOKEN}\"\n{rest}");
+        self
+    }
+
     pub(crate) fn limit(mut self, name: &str, value: usize) -> Self {
         writeln!(self.limits, "{name} = {value}").expect("a string takes all text");
         self
@@ -76,7 +87,7 @@ impl Setup {
 
     /// The file, for a server over this origin.
     pub(crate) fn text(&self, origin: &Origin) -> String {
-        let Self { loops, url, budget, group, limits, deadlines } = self;
+        let Self { loops, url, budget, group, writes, limits, deadlines } = self;
         let url = url.clone().unwrap_or_else(|| origin.url());
         let deadlines: String =
             deadlines.iter().map(|(name, value)| format!("{name} = \"{value}\"\n")).collect();
@@ -84,7 +95,7 @@ impl Setup {
             "listen = \"127.0.0.1:0\"\nops_listen = \"127.0.0.1:0\"\nloops = {loops}\n\
              [origins.api]\nkind = \"http\"\nurl = \"{url}\"\n\
              [groups.scores]\norigin = \"api\"\nbudget = \"{budget}\"\n{group}\
-             [limits]\n{limits}[deadlines]\n{deadlines}"
+             {writes}[limits]\n{limits}[deadlines]\n{deadlines}"
         )
     }
 }

@@ -168,7 +168,7 @@ fn a_refusal_arrives_although_the_client_keeps_sending<F: Frontend>() {
     let site = Setup::new().limit("body_bytes", 1000).limit("head_bytes", 9000).start::<F>();
     let piece = vec![b'x'; 16 * 1024];
     for (status, start) in [
-        (413, with_body("POST", "Content-Length: 1000000\r\n", "")),
+        (405, with_body("POST", "Content-Length: 1000000\r\n", "")),
         (413, with_body("GET", "Content-Length: 1000000\r\n", "")),
         (400, "BROKEN\r\n\r\n".to_string()),
         (400, with_body("GET", "Content-Length: x\r\n", "")),

@@ -5,7 +5,9 @@ use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::harness::{Answer, Asked, Frontend, Metrics, Reply, Setup, Site, eventually, get};
+use crate::harness::{
+    Answer, Asked, Frontend, Metrics, Reply, Setup, Site, delete, eventually, get, put,
+};
 
 promises! {
     health_and_readiness_are_answered,
@@ -16,6 +18,7 @@ promises! {
     connections_and_bytes_are_counted,
     prometheus_reads_the_metrics,
     stats_are_json,
+    writes_are_counted,
     the_data_port_has_no_operations,
     the_operations_port_has_no_data,
     the_operations_port_speaks_http_as_strictly,
@@ -83,6 +86,18 @@ fn counters_move_with_requests<F: Frontend>() {
     assert_eq!(counts(&site), [4.0, 3.0, 1.0], "the same and three hits");
     client.get("nobody").status(404);
     assert_eq!(counts(&site), [5.0, 3.0, 2.0], "the same and a key that is not there");
+}
+
+fn writes_are_counted<F: Frontend>() {
+    let site = Setup::new().writes("").start::<F>();
+    let writes = || series(&site, ["gocache_puts_total", "gocache_removals_total"]);
+    assert_eq!(writes(), [0.0; 2], "puts and removals without a request");
+    let mut client = site.connect();
+    client.send(put("Tom", "630")).answer().status(204);
+    client.send(put("Tom", "631")).answer().status(204);
+    client.send(delete("Tom")).answer().status(204);
+    client.send(delete("nobody").replace("Bearer", "Bearer x")).answer().status(403);
+    assert_eq!(writes(), [2.0, 1.0], "puts, one of which replaced a value, and a removal");
 }
 
 fn what_becomes_of_memory_is_counted<F: Frontend>() {

@@ -11,6 +11,7 @@ use super::{
     SqliteConfig, Target,
     error::Source,
     raw::{self, Period, Size},
+    writes,
 };
 use crate::{http1::HeadLimits, sockets::Sockets};
 
@@ -34,7 +35,8 @@ impl Config {
         }
         let groups = (0..).map(GroupId).zip(raw.groups);
         let groups = groups.map(|(id, (name, raw))| group(source, id, name, raw, &origins));
-        let groups = groups.collect::<Result<Vec<_>, _>>()?;
+        let mut groups = groups.collect::<Result<Vec<_>, _>>()?;
+        let writes = writes::check(source, raw.writes, &mut groups)?;
         let (listen, listen_set) = listen_on(source, raw.listen, 9999, "listen");
         let (ops_listen, ops_listen_set) = listen_on(source, raw.ops_listen, 9998, "ops_listen");
         let config = Self {
@@ -52,6 +54,7 @@ impl Config {
             groups,
             origins,
             cluster: raw.cluster.map(|raw| cluster(source, raw)).transpose()?,
+            writes,
             limits,
             deadlines,
         };
@@ -135,6 +138,7 @@ fn limits(source: &Source<'_>, raw: &raw::Limits) -> Result<Limits, ConfigError>
         flights: count(&raw.flights, 1 << 10, 1 << 20)?,
         waiters: count(&raw.waiters, 16 << 10, 1 << 24)?,
         pipeline: count(&raw.pipeline, 128, 1 << 10)?,
+        writes: count(&raw.writes, 128, 1 << 16)?,
     })
 }
 
@@ -194,6 +198,7 @@ fn group(
         content_type: raw
             .content_type
             .map_or_else(|| "application/octet-stream".to_owned(), Spanned::into_inner),
+        writable: false,
     })
 }
 

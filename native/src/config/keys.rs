@@ -8,7 +8,7 @@ use serde::{
 };
 use toml::de::DeTable;
 
-use super::raw;
+use super::{raw, writes::RawWrites};
 
 /// The keys that a lower-case name with underscores stands for, each with its tables before it: one,
 /// unless the names of groups are so alike.
@@ -17,6 +17,7 @@ pub(super) fn named(name: &str, file: &DeTable<'_>) -> Vec<Vec<String>> {
         ("limits", fields::<raw::Limits>()),
         ("deadlines", fields::<raw::Deadlines>()),
         ("cluster", fields::<raw::Cluster>()),
+        ("writes", fields::<RawWrites>()),
     ];
     let named_tables = [("groups", fields::<raw::Group>()), ("origins", fields::<raw::Origin>())];
     let below = |table: &str| name.strip_prefix(table)?.strip_prefix('_');

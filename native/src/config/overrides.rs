@@ -17,6 +17,9 @@ const PREFIX: &str = "GOCACHE_";
 /// Variables that say where to begin, and are in no file.
 const OTHERS: [&str; 2] = ["GOCACHE_CONFIG", "GOCACHE_COMPONENT"];
 
+/// The token of who may write. It allows writes by itself, in place of any token of the file.
+const WRITE_TOKEN: &str = "GOCACHE_WRITE_TOKEN";
+
 /// Settings that go over the file, the later ones over the earlier.
 #[derive(Clone, Debug, Default)]
 pub struct Overrides(pub(super) Vec<Override>);
@@ -45,7 +48,10 @@ impl Overrides {
         let setting = |(name, value): (OsString, OsString)| {
             let (name, value) = (name.into_string().ok()?, value.to_string_lossy().into_owned());
             let key = name.strip_prefix(PREFIX).filter(|_| !OTHERS.contains(&&*name))?;
-            let place = Place::Variable(key.to_lowercase());
+            let place = match &*name {
+                WRITE_TOKEN => Place::Key(vec!["writes".to_owned(), "token".to_owned()]),
+                _ => Place::Variable(key.to_lowercase()),
+            };
             Some(Override { place, name, value })
         };
         let mut all: Vec<_> = variables.into_iter().filter_map(setting).collect();
@@ -93,8 +99,18 @@ impl Overrides {
                     }
                 },
             };
+            let is_token = path == ["writes", "token"];
+            if is_token
+                && let Some(DeValue::Table(writes)) = file.get_mut("writes").map(Spanned::get_mut)
+            {
+                writes.remove("token_file");
+            }
+            let value = match is_token {
+                true => DeValue::String(each.value.as_str().into()),
+                false => value(&each.value, &span),
+            };
             let wrong = || source.error(span.clone(), "is no key of a table".to_owned());
-            put(file, &path, value(&each.value, &span), &span).ok_or_else(wrong)?;
+            put(file, &path, value, &span).ok_or_else(wrong)?;
         }
         Ok(strangers)
     }

@@ -6,6 +6,8 @@ use bytesize::ByteSize;
 use serde::Deserialize;
 use toml::Spanned;
 
+use super::writes::RawWrites;
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct File {
@@ -19,6 +21,7 @@ pub(super) struct File {
     pub(super) origins: BTreeMap<Spanned<String>, Origin>,
     pub(super) groups: BTreeMap<Spanned<String>, Group>,
     pub(super) cluster: Option<Cluster>,
+    pub(super) writes: Option<Spanned<RawWrites>>,
     #[serde(default)]
     pub(super) limits: Limits,
     #[serde(default)]
@@ -118,6 +121,7 @@ pub(super) struct Limits {
     pub(super) flights: Option<Spanned<usize>>,
     pub(super) waiters: Option<Spanned<usize>>,
     pub(super) pipeline: Option<Spanned<usize>>,
+    pub(super) writes: Option<Spanned<usize>>,
 }
 
 #[derive(Default, Deserialize)]

@@ -3,6 +3,7 @@
 use super::*;
 
 const ORIGIN: &str = "[origins.api]\nkind = \"http\"\nurl = \"http://localhost:1/v/\"\n";
+const TOKEN: &str = "s3cr3t-t0k3n-of-writers";
 const GROUP: &str = "[groups.scores]\norigin = \"api\"\nbudget = \"1 MiB\"\n";
 
 fn error(text: &str) -> String {
@@ -151,6 +152,78 @@ fn a_mistake_in_an_override_is_told_by_its_name() {
 }
 
 #[test]
+fn the_token_may_come_from_the_environment() {
+    let text = format!("{ORIGIN}{GROUP}");
+    let file = format!("{text}[writes]\ntoken_file = \"nowhere\"\ngroups = []\n");
+    // Digits alone are a text too.
+    for token in [TOKEN, "12345678901234567"] {
+        let overrides = variables(&[("GOCACHE_WRITE_TOKEN", token)]);
+        for (text, writable) in [(&text, true), (&file, false)] {
+            let config = with(text, &overrides).expect("sound");
+            assert!(config.writes.expect("the token allows them").token.is(token.as_bytes()));
+            assert_eq!(config.groups[0].writable, writable);
+        }
+    }
+    let error = with(&text, &variables(&[("GOCACHE_WRITE_TOKEN", "secret")])).expect_err("short");
+    assert!(error.to_string().starts_with("GOCACHE_WRITE_TOKEN: "), "{error}");
+    assert!(!error.to_string().contains("secret"), "{error}");
+}
+
+#[test]
+fn writes_are_off_and_then_for_all_groups_or_those_that_are_named() {
+    let writable = |writes: &str| {
+        let other = GROUP.replace("scores", "other");
+        let config = Config::from_toml(&format!("{ORIGIN}{GROUP}{other}{writes}")).expect("sound");
+        let groups = config.groups.iter().filter(|group| group.writable);
+        (config.writes.is_some(), groups.map(|group| group.name.clone()).collect::<Vec<_>>())
+    };
+    let token = format!("[writes]\ntoken = \"{TOKEN}\"\n");
+    assert_eq!(writable(""), (false, vec![]));
+    assert_eq!(writable(&token), (true, vec!["other".into(), "scores".into()]));
+    assert_eq!(writable(&format!("{token}groups = [\"other\"]\n")), (true, vec!["other".into()]));
+    assert_eq!(writable(&format!("{token}groups = []\n")), (true, vec![]));
+}
+
+#[test]
+fn a_token_may_stand_in_a_file_beside_the_configuration() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("gocache.toml");
+    let text = format!("{ORIGIN}{GROUP}[writes]\ntoken_file = \"token\"\n");
+    std::fs::write(&file, text).expect("writable");
+    let read = || Config::from_file(&file, &Overrides::default());
+    let missing = read().expect_err("no such file").to_string();
+    assert!(missing.contains("gocache.toml:8:14: ") && missing.contains("token cannot be read"));
+    std::fs::write(folder.path().join("token"), "too short\n").expect("writable");
+    let short = read().expect_err("no token").to_string();
+    assert!(short.contains("holds no token") && !short.contains("too short"), "{short}");
+    std::fs::write(folder.path().join("token"), format!("{TOKEN}\r\n")).expect("writable");
+    assert!(read().expect("sound").writes.expect("writes").token.is(TOKEN.as_bytes()));
+}
+
+/// However wrong the file is, its error goes to logs and screens.
+#[test]
+fn no_error_and_no_debug_output_shows_a_token() {
+    let text = format!("{ORIGIN}{GROUP}[writes]\ntoken = \"{TOKEN}\"\n");
+    let config = Config::from_toml(&text).expect("sound");
+    assert!(!format!("{config:?}").contains(&TOKEN[2..]));
+    let numeric = text.replace(&format!("\"{TOKEN}\""), "77777777777777777");
+    assert!(!error(&numeric).contains("7777"), "{}", error(&numeric));
+    let start = text.find("[writes]").expect("it is there");
+    for at in start..text.len() {
+        for byte in [0, b'"', b'\n', b'[', b'=', b'9', b' ', 0x7f] {
+            let mut bytes = text.clone().into_bytes();
+            bytes[at] = byte;
+            let mutant = String::from_utf8(bytes).expect("still ASCII");
+            if let Err(error) = Config::from_toml(&mutant) {
+                let error = error.to_string();
+                let shows = (0..TOKEN.len() - 8).any(|at| error.contains(&TOKEN[at..at + 8]));
+                assert!(!shows, "{mutant}\n{error}");
+            }
+        }
+    }
+}
+
+#[test]
 fn each_mistake_is_pointed_at() {
     let cluster = "[cluster]\nself = \"a:1\"\npeers = [\"a:2\"]\nsecret = \"0123456789abcdef\"\n";
     let cases = [
@@ -185,6 +258,17 @@ fn each_mistake_is_pointed_at() {
         (
             format!("{ORIGIN}{GROUP}{}", cluster.replace("0123456789", "")),
             "(text):10:10: secret is",
+        ),
+        (format!("{ORIGIN}{GROUP}[writes]\n"), "(text):7:1: writes need a token, a token_file"),
+        (format!("{ORIGIN}{GROUP}[writes]\ntoken = 1\n"), "(text):8:9: a token is a text"),
+        (format!("{ORIGIN}{GROUP}[writes]\ntoken = \"short\"\n"), "(text):8:9: a token is 16"),
+        (
+            format!("{ORIGIN}{GROUP}[writes]\ntoken = \"{TOKEN}\"\ntoken_file = \"x\"\n"),
+            "(text):9:14: token or token_file",
+        ),
+        (
+            format!("{ORIGIN}{GROUP}[writes]\ntoken = \"{TOKEN}\"\ngroups = [\"prices\"]\n"),
+            "(text):9:11: no group is named \"prices\"",
         ),
         (
             format!("listen = \"127.0.0.1:5\"\nops_listen = \"127.0.0.1:5\"\n{ORIGIN}{GROUP}"),

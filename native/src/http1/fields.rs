@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use gocache_core::Status;
 use httparse::Header;
 
-use super::{Body, range::RangeFields, request::Reject, write::Persist};
+use super::{Body, range::RangeFields, request::Reject, write::Persist, writes::WriteFields};
 
 /// The field by which a node says that it is one.
 pub(crate) const PEER_FIELD: &str = "Gocache-Peer";
@@ -21,8 +21,15 @@ pub(super) struct Fields<'a> {
     keep_alive: bool,
     pub(super) expects_continue: bool,
     pub(super) if_none_match: Option<Cow<'a, [u8]>>,
-    pub(super) range: Option<Box<RangeFields<'a>>>,
+    pub(super) rare: Option<Box<RareFields<'a>>>,
     pub(super) peer_secret: Option<&'a [u8]>,
+}
+
+/// What few requests have, in a box for all are moved.
+#[derive(Debug, Default)]
+pub(super) struct RareFields<'a> {
+    pub(super) range: RangeFields<'a>,
+    pub(super) write: WriteFields<'a>,
 }
 
 /// The transfer codings of a message, across all its field lines.
@@ -42,12 +49,12 @@ impl<'a> Fields<'a> {
                 self.hosts += 1;
                 self.host = value;
             }
-            5 if name.eq_ignore_ascii_case("range") => self.range().add_range(value),
+            5 if name.eq_ignore_ascii_case("range") => self.rare().range.add_range(value),
             6 if name.eq_ignore_ascii_case("expect") => {
                 self.expects_continue |=
                     list(value).any(|each| each.eq_ignore_ascii_case(b"100-continue"));
             }
-            8 if name.eq_ignore_ascii_case("if-range") => self.range().add_if_range(value),
+            8 if name.eq_ignore_ascii_case("if-range") => self.rare().range.add_if_range(value),
             10 if name.eq_ignore_ascii_case("connection") => {
                 for option in list(value) {
                     self.close |= option.eq_ignore_ascii_case(b"close");
@@ -64,8 +71,8 @@ impl<'a> Fields<'a> {
     }
 
     #[cold]
-    fn range(&mut self) -> &mut RangeFields<'a> {
-        self.range.get_or_insert_default()
+    pub(super) fn rare(&mut self) -> &mut RareFields<'a> {
+        self.rare.get_or_insert_default()
     }
 
     fn add_if_none_match(&mut self, value: &'a [u8]) {

@@ -8,6 +8,7 @@ mod request;
 mod response;
 mod target;
 mod write;
+mod writes;
 
 pub(crate) use body::{Body, BodyError, Decoder};
 pub(crate) use fields::{PEER_FIELD, list};
@@ -15,3 +16,4 @@ pub(crate) use range::{Extent, Wanted};
 pub(crate) use request::{Head, HeadLimits, MAX_FIELDS, Method, Reject, Request, is_head};
 pub(crate) use response::{Response, ResponseHead};
 pub(crate) use write::{AnswerHead, CONTINUE, Persist, etag};
+pub(crate) use writes::{Credentials, WriteFields};

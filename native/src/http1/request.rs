@@ -8,10 +8,11 @@ use httparse::Header;
 use super::{
     Body,
     class::TOKEN,
-    fields::Fields,
-    range::{RangeFields, Wanted},
+    fields::{Fields, RareFields},
+    range::Wanted,
     target::{check_host, check_target},
     write::Persist,
+    writes::WriteFields,
 };
 
 /// Most fields that any configuration can allow.
@@ -72,8 +73,20 @@ impl Reject {
 pub(crate) enum Method {
     Get,
     Head,
+    Put,
+    Delete,
     /// One that HTTP knows and a key does not have.
     Other,
+}
+
+impl Method {
+    pub(crate) const fn is_read(self) -> bool {
+        matches!(self, Self::Get | Self::Head)
+    }
+
+    pub(crate) const fn is_write(self) -> bool {
+        matches!(self, Self::Put | Self::Delete)
+    }
 }
 
 /// A request whose framing is beyond doubt.
@@ -87,18 +100,22 @@ pub(crate) struct Request<'a> {
     pub(crate) expects_continue: bool,
     /// All `If-None-Match` field lines as one list.
     pub(crate) if_none_match: Option<Cow<'a, [u8]>>,
-    /// `Range` and `If-Range`: in a box, for few requests have them and all are moved.
-    range: Option<Box<RangeFields<'a>>>,
+    rare: Option<Box<RareFields<'a>>>,
     /// The secret by which a node of the cluster shows itself.
     pub(crate) peer_secret: Option<&'a [u8]>,
 }
 
-impl Request<'_> {
+impl<'a> Request<'a> {
+    /// What goes with a PUT or a DELETE.
+    pub(crate) fn write_fields(&self) -> Option<&WriteFields<'a>> {
+        self.rare.as_ref().map(|rare| &rare.write)
+    }
+
     /// The part that is wanted, by a GET: Range says nothing in any other method (RFC 9110, 14.2).
     #[inline]
     pub(crate) fn wanted(&self) -> Option<Wanted> {
-        let fields = self.range.as_ref()?;
-        if self.method == Method::Get { fields.wanted() } else { None }
+        let fields = self.rare.as_ref()?;
+        if self.method == Method::Get { fields.range.wanted() } else { None }
     }
 }
 
@@ -228,6 +245,9 @@ fn checked<'a>(
         fields.read(header)?;
     }
     let method = method(name)?;
+    if method.is_write() {
+        fields.rare().write = WriteFields::read(raw.headers);
+    }
     check_host(fields.hosts, fields.host, is_1_1)?;
     check_target(target, name)?;
     Ok(Request {
@@ -237,7 +257,7 @@ fn checked<'a>(
         body: fields.body(is_1_1)?,
         expects_continue: fields.expects_continue && is_1_1,
         if_none_match: fields.if_none_match,
-        range: fields.range,
+        rare: fields.rare,
         peer_secret: fields.peer_secret,
     })
 }
@@ -267,7 +287,9 @@ fn method(name: &str) -> Result<Method, Reject> {
     match name {
         "GET" => Ok(Method::Get),
         "HEAD" => Ok(Method::Head),
-        "POST" | "PUT" | "DELETE" | "CONNECT" | "OPTIONS" | "TRACE" | "PATCH" => Ok(Method::Other),
+        "PUT" => Ok(Method::Put),
+        "DELETE" => Ok(Method::Delete),
+        "POST" | "CONNECT" | "OPTIONS" | "TRACE" | "PATCH" => Ok(Method::Other),
         _ => Err(Reject::new(Status::NotImplemented, "this method is not known here")),
     }
 }

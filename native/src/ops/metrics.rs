@@ -23,7 +23,7 @@ pub(super) type Read = fn(&Stats) -> u64;
 type ReadMeter = fn(&Meter) -> u64;
 
 /// Name, help text, and where the number stands. The encoder appends `_total`.
-pub(super) const COUNTERS: [(&str, &str, Read); 14] = [
+pub(super) const COUNTERS: [(&str, &str, Read); 16] = [
     ("gocache_gets", "Requests for a key", |s| s.gets),
     ("gocache_hits", "Requests answered from memory", |s| s.hits),
     ("gocache_waits", "Requests that waited for the load of another one", |s| s.waits),
@@ -38,6 +38,8 @@ pub(super) const COUNTERS: [(&str, &str, Read); 14] = [
     ("gocache_expirations", "Entries found past their lifetime", |s| s.expirations),
     ("gocache_refused_too_large", "Values not stored for their size", |s| s.refused_too_large),
     ("gocache_refused_no_memory", "Values not stored for lack of memory", |s| s.refused_no_memory),
+    ("gocache_puts", "Values put by request", |s| s.puts),
+    ("gocache_removals", "Keys removed by request", |s| s.removals),
 ];
 
 pub(super) const GAUGES: [(&str, &str, Read); 6] = [

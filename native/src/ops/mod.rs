@@ -12,7 +12,7 @@ pub(crate) use report::{GroupReport, Report};
 
 use crate::{
     answer::{Answer, Text, Turn},
-    http1::{Method, Request},
+    http1::Request,
     plane::{Plane, Reply},
 };
 
@@ -31,7 +31,7 @@ impl Plane for OpsPlane<'_> {
         let known = matches!(path, b"/healthz" | b"/readyz" | b"/metrics" | b"/stats");
         let stage = if turn.draining { "draining" } else { "ready" };
         Reply::Now(match path {
-            _ if known && request.method == Method::Other => {
+            _ if known && !request.method.is_read() => {
                 Answer::line(Status::MethodNotAllowed, "this page has GET and HEAD only")
             }
             b"/healthz" => Answer::line(Status::Ok, "alive"),

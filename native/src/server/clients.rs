@@ -25,7 +25,8 @@ use crate::{
     ops::OpsPlane,
     output::MAX_SLICES,
     phase::Next,
-    plane::{Plane, Reply},
+    plane::{Intake, Plane, Reply},
+    writes,
 };
 
 /// How long to wait when the system has no descriptor for a new connection. There is no event for
@@ -190,11 +191,17 @@ impl EventLoop {
     }
 
     fn read<E: Engine>(&mut self, shared: &Shared<E>, slot: usize) -> io::Result<()> {
-        let Self { clients, scratch, next, fetches, .. } = self;
+        let Self { clients, scratch, next, fetches, relays, .. } = self;
         let client = &mut clients[slot];
         next.slot = slot;
         let mut plane = match self.plane {
-            PlaneKind::Data => AnyPlane::Data(DataPlane { engine: &*shared.engine, next, fetches }),
+            PlaneKind::Data => AnyPlane::Data(DataPlane {
+                engine: &*shared.engine,
+                next,
+                fetches,
+                writes: &mut relays.asked,
+                permits: &shared.permits,
+            }),
             PlaneKind::Ops => AnyPlane::Ops(OpsPlane { report: &|| shared.report() }),
         };
         let turn = Turn::new(&shared.config, &self.clock, &self.tally, self.draining);
@@ -297,6 +304,20 @@ impl<E: Engine> Plane for AnyPlane<'_, E> {
         match self {
             Self::Data(plane) => plane.ask(request, turn),
             Self::Ops(plane) => plane.ask(request, turn),
+        }
+    }
+
+    fn intake(&mut self, request: &Request<'_>, turn: &Turn<'_>) -> Intake {
+        match self {
+            Self::Data(plane) => plane.intake(request, turn),
+            Self::Ops(plane) => plane.intake(request, turn),
+        }
+    }
+
+    fn write(&mut self, write: writes::Write, turn: &Turn<'_>) -> Reply {
+        match self {
+            Self::Data(plane) => plane.write(write, turn),
+            Self::Ops(plane) => plane.write(write, turn),
         }
     }
 }

@@ -16,6 +16,7 @@ use slab::Slab;
 use super::{
     clients::Client,
     lanes::Stage,
+    relays::Relays,
     shared::{Current, Route, Shared},
     timers::{Owner, Timers},
     upstreams::Upstreams,
@@ -71,6 +72,7 @@ pub(super) struct EventLoop {
     was_dirty: Vec<usize>,
     /// Loads that have to be begun.
     pub(super) fetches: Vec<Fetch>,
+    pub(super) relays: Relays,
     pub(super) scratch: Box<[u8]>,
     pub(super) spare: Output,
     drain_until: Instant,
@@ -106,6 +108,7 @@ impl EventLoop {
             dirty: Vec::new(),
             was_dirty: Vec::new(),
             fetches: Vec::new(),
+            relays: Relays::default(),
             scratch: vec![0; READ].into(),
             spare: Output::default(),
             drain_until: now,
@@ -153,6 +156,7 @@ impl EventLoop {
             dirty.drain(..).for_each(|slot| self.pump(shared, slot));
             self.was_dirty = dirty;
             self.pump_more_upstreams(shared);
+            self.relay(shared);
             while let Some(fetch) = self.fetches.pop() {
                 self.dispatch(shared, fetch);
             }
@@ -252,7 +256,7 @@ impl EventLoop {
     /// Begins a load where the core wants it.
     fn dispatch<E: Engine>(&mut self, shared: &Shared<E>, fetch: Fetch) {
         match shared.route(&fetch, self.clock.now()) {
-            Route::Exchange(upstream) => self.begin_exchange(shared, fetch, upstream),
+            Route::Exchange(upstream) => self.begin_load(shared, fetch, upstream),
             Route::Pool(pool) => {
                 if let Err(fetch) = pool.submit(fetch) {
                     self.land(shared, fetch, Err(LoadError::Busy));

@@ -5,6 +5,7 @@ mod event_loop;
 mod lanes;
 mod link;
 mod listen;
+mod relays;
 mod shared;
 mod timers;
 mod upstream;

@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use gocache_core::{Fetch, Instant, Load, LoadError, PeerId, Source};
+use gocache_core::{Fetch, GroupId, Instant, Load, LoadError, PeerId, Source};
 
 use super::{lanes::Control, upstream::Upstream};
 use crate::{
@@ -21,6 +21,8 @@ use crate::{
     meter::Meters,
     ops::{GroupReport, Report},
     origin::{Land, Pool, Sqlite, Terms},
+    upstream::request,
+    writes::Permits,
 };
 
 pub(super) struct Shared<E> {
@@ -32,6 +34,7 @@ pub(super) struct Shared<E> {
     /// How each origin is asked.
     origins: Vec<OriginRoute>,
     pub(super) meters: Meters,
+    pub(super) permits: Permits,
 }
 
 #[derive(Clone)]
@@ -56,8 +59,8 @@ impl<E: Engine> Shared<E> {
         land: &Land,
     ) -> io::Result<Self> {
         let meters = Meters::new(control.lanes(), &config);
-        let mut shared =
-            Self { config, engine, control, upstreams: Vec::new(), origins: Vec::new(), meters };
+        let (upstreams, origins, permits) = (Vec::new(), Vec::new(), Permits::default());
+        let mut shared = Self { config, engine, control, upstreams, origins, meters, permits };
         shared.open(None, land)?;
         Ok(shared)
     }
@@ -74,8 +77,8 @@ impl<E: Engine> Shared<E> {
         let waiting = config.follow(&self.config)?;
         let (engine, control) = (Arc::clone(&self.engine), Arc::clone(&self.control));
         let meters = self.meters.follow(&config);
-        let mut next =
-            Self { config, engine, control, upstreams: Vec::new(), origins: Vec::new(), meters };
+        let (upstreams, origins, permits) = (Vec::new(), Vec::new(), self.permits.clone());
+        let mut next = Self { config, engine, control, upstreams, origins, meters, permits };
         next.open(Some(self), land).map_err(|error| error.to_string())?;
         // Last, for it changes groups that are being served.
         next.engine = self.engine.follow(&self.config, &next.config)?;
@@ -119,7 +122,27 @@ impl<E: Engine> Shared<E> {
         }
     }
 
-    fn peers(&self) -> impl Iterator<Item = &Arc<Upstream>> {
+    /// Whether an upstream is one of these, and not of a configuration before.
+    pub(super) fn has(&self, upstream: &Arc<Upstream>) -> bool {
+        self.upstreams.get(upstream.slot).is_some_and(|it| Arc::ptr_eq(it, upstream))
+    }
+
+    /// The bytes of a request for a key; a peer is shown the secret of the cluster.
+    pub(super) fn request(
+        &self,
+        method: &str,
+        upstream: &Upstream,
+        group: GroupId,
+        key: &[u8],
+        content: Option<&[u8]>,
+    ) -> Vec<u8> {
+        let target = upstream.target(&self.config.numbered(group).name);
+        let cluster = upstream.peer.as_ref().and(self.config.cluster.as_ref());
+        let secret = cluster.map(|cluster| cluster.secret.as_str());
+        request(method, &target, key, secret, content)
+    }
+
+    pub(super) fn peers(&self) -> impl Iterator<Item = &Arc<Upstream>> {
         self.upstreams.iter().filter(|upstream| upstream.peer.is_some())
     }
 

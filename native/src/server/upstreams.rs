@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     engine::Engine,
-    upstream::{Exchange, Kind, Outcome, is_dot_segment, request},
+    upstream::{Exchange, Kind, Outcome, Purpose, is_dot_segment},
 };
 
 /// Idle connections kept for each target.
@@ -54,25 +54,31 @@ impl Upstreams {
 
 impl EventLoop {
     /// Asks a peer or an HTTP origin for a value.
-    pub(super) fn begin_exchange<E: Engine>(
+    pub(super) fn begin_load<E: Engine>(
         &mut self,
         shared: &Shared<E>,
         fetch: Fetch,
         upstream: &Arc<Upstream>,
     ) {
-        let secret = shared.config.cluster.as_ref().map(|cluster| cluster.secret.as_str());
-        let (kind, secret) = match upstream.peer {
-            Some(_) => (Kind::Peer, secret),
-            None if is_dot_segment(fetch.key()) => {
-                return self.land(shared, fetch, Err(LoadError::NotFound));
-            }
-            None => (Kind::Origin, None),
-        };
-        let group = shared.config.numbered(fetch.group());
-        let bytes = request(&upstream.target(&group.name), fetch.key(), secret);
+        if upstream.peer.is_none() && is_dot_segment(fetch.key()) {
+            return self.land(shared, fetch, Err(LoadError::NotFound));
+        }
+        let request = shared.request("GET", upstream, fetch.group(), fetch.key(), None);
         let max_value = shared.config.limits.value_bytes;
-        let exchange = Exchange::new(fetch, kind, bytes, max_value, self.clock.now());
-        match self.upstreams.idle[upstream.slot].pop() {
+        let purpose = Purpose::Load(fetch);
+        let exchange = Exchange::new(purpose, request, max_value, self.clock.now());
+        self.begin_exchange(shared, upstream, exchange);
+    }
+
+    /// Sends a request, over an idle connection if there is one.
+    pub(super) fn begin_exchange<E: Engine>(
+        &mut self,
+        shared: &Shared<E>,
+        upstream: &Arc<Upstream>,
+        exchange: Exchange,
+    ) {
+        let idle = self.upstreams.idle.get_mut(upstream.slot);
+        match idle.filter(|_| shared.has(upstream)).and_then(Vec::pop) {
             Some(slot) => self.reuse(shared, slot, exchange),
             None => self.connect(shared, upstream, exchange, 0),
         }
@@ -121,8 +127,8 @@ impl EventLoop {
             Ok(stream)
         });
         let Ok(stream) = stream else {
-            let outcome = exchange.failed("no connection can be opened to it");
-            return self.report(shared, upstream, exchange, outcome);
+            let outcome = Outcome::failed("no connection can be opened to it");
+            return self.report(shared, upstream, exchange, &outcome);
         };
         self.numbers += 1;
         entry.insert(Link {
@@ -203,7 +209,7 @@ impl EventLoop {
         }
         match link.state {
             State::Idle => self.close(slot),
-            State::Connecting(_) | State::Busy(_) => self.fail(shared, slot, Exchange::timed_out),
+            State::Connecting(_) | State::Busy(_) => self.fail(shared, slot, &Outcome::timed_out()),
         }
     }
 
@@ -216,7 +222,7 @@ impl EventLoop {
             Ok(Moved::More) => upstreams.more.push(slot),
             Ok(Moved::Over(outcome)) => self.finish(shared, slot, outcome),
             Err(_) if link.reused && exchange.is_untouched() => self.again(shared, slot),
-            Err(_) => self.fail(shared, slot, |exchange| exchange.failed("the connection broke")),
+            Err(_) => self.fail(shared, slot, &Outcome::failed("the connection broke")),
         }
     }
 
@@ -237,49 +243,39 @@ impl EventLoop {
         if upstream.has_address(attempt) {
             return self.connect(shared, &upstream, exchange, attempt);
         }
-        let outcome = exchange.failed("it refused the connection");
-        self.report(shared, &upstream, exchange, outcome);
+        let outcome = Outcome::failed("it refused the connection");
+        self.report(shared, &upstream, exchange, &outcome);
     }
 
     fn finish<E: Engine>(&mut self, shared: &Shared<E>, slot: usize, outcome: Outcome) {
         let Some((upstream, exchange)) = self.take_exchange(slot) else { return };
         // One from before another configuration may lead elsewhere.
-        let is_current =
-            shared.upstreams.get(upstream.slot).is_some_and(|it| Arc::ptr_eq(it, &upstream));
-        let reusable = outcome.reusable && is_current;
+        let reusable = outcome.reusable && shared.has(&upstream);
         if reusable && self.upstreams.idle[upstream.slot].len() < MAX_IDLE {
             self.upstreams.idle[upstream.slot].push(slot);
             self.patience(slot, IDLE);
         } else {
             self.close(slot);
         }
-        self.report(shared, &upstream, exchange, outcome);
+        self.report(shared, &upstream, exchange, &outcome);
     }
 
-    fn fail<E: Engine>(
-        &mut self,
-        shared: &Shared<E>,
-        slot: usize,
-        outcome: impl FnOnce(&Exchange) -> Outcome,
-    ) {
+    fn fail<E: Engine>(&mut self, shared: &Shared<E>, slot: usize, outcome: &Outcome) {
         if let Some((upstream, exchange)) = self.take_exchange(slot) {
             self.close(slot);
-            let outcome = outcome(&exchange);
             self.report(shared, &upstream, exchange, outcome);
         }
     }
 
-    /// Tells the log, the breaker and the core how an exchange ended.
+    /// Tells the breaker, and whoever the exchange was for, how it ended.
     fn report<E: Engine>(
         &mut self,
         shared: &Shared<E>,
         upstream: &Upstream,
         exchange: Exchange,
-        outcome: Outcome,
+        outcome: &Outcome,
     ) {
         let now = self.clock.now();
-        let Exchange { fetch, began, .. } = exchange;
-        shared.note(&upstream.name, &fetch, &outcome.result, outcome.cause, now.since(began));
         if let Some(breaker) = &upstream.peer
             && breaker.record(outcome.alive, now)
         {
@@ -287,7 +283,22 @@ impl EventLoop {
             let state = if outcome.alive { "is back" } else { down };
             tracing::warn!(peer = %upstream.name, "the peer {state}");
         }
-        self.land(shared, fetch, outcome.result);
+        match exchange.purpose {
+            Purpose::Load(fetch) => {
+                let from = if upstream.peer.is_some() { Kind::Peer } else { Kind::Origin };
+                let (result, cause) = outcome.load(from);
+                let took = now.since(exchange.began);
+                shared.note(&upstream.name, &fetch, &result, cause, took);
+                self.land(shared, fetch, result);
+            }
+            Purpose::Write(relay) => {
+                let (result, cause) = outcome.write();
+                if result.is_err() {
+                    tracing::warn!(peer = %upstream.name, %cause, "the peer has not done a write");
+                }
+                self.passed_on(shared, relay, result);
+            }
+        }
     }
 
     fn take_exchange(&mut self, slot: usize) -> Option<(Arc<Upstream>, Exchange)> {

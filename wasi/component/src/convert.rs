@@ -118,6 +118,7 @@ impl From<Error> for wit::Error {
             Error::Panicked => Self::Panicked,
             Error::Busy => Self::Busy,
             Error::OutOfMemory => Self::OutOfMemory,
+            Error::TooLarge => Self::TooLarge,
             Error::NoSuchGroup => Self::NoSuchGroup,
         }
     }
@@ -176,6 +177,8 @@ impl From<Stats> for wit::Counters {
             peer_failures,
             not_found,
             load_errors,
+            puts,
+            removals,
             evictions,
             evictions_unused,
             expirations,
@@ -198,6 +201,8 @@ impl From<Stats> for wit::Counters {
             peer_failures,
             not_found,
             load_errors,
+            puts,
+            removals,
             evictions,
             evictions_unused,
             expirations,

@@ -67,6 +67,16 @@ impl wit::Guest for Guest {
         Ok(node()?.overdue(Instant::from_millis(now)).map(Into::into))
     }
 
+    fn put(
+        group: u16,
+        key: Vec<u8>,
+        value: Vec<u8>,
+        now: u64,
+    ) -> Result<Result<(), wit::Error>, Misuse> {
+        let put = node()?.put(GroupId(group), &key, &value, Instant::from_millis(now));
+        Ok(put.map_err(Into::into))
+    }
+
     fn remove(group: u16, key: Vec<u8>, now: u64) -> Result<bool, Misuse> {
         Ok(node()?.remove(GroupId(group), &key, Instant::from_millis(now)))
     }

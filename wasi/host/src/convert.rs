@@ -116,6 +116,7 @@ impl From<wit::Error> for Error {
             wit::Error::Panicked => Self::Panicked,
             wit::Error::Busy => Self::Busy,
             wit::Error::OutOfMemory => Self::OutOfMemory,
+            wit::Error::TooLarge => Self::TooLarge,
             wit::Error::NoSuchGroup => Self::NoSuchGroup,
         }
     }
@@ -143,6 +144,8 @@ impl From<wit::Counters> for Stats {
             peer_failures,
             not_found,
             load_errors,
+            puts,
+            removals,
             evictions,
             evictions_unused,
             expirations,
@@ -165,6 +168,8 @@ impl From<wit::Counters> for Stats {
             peer_failures,
             not_found,
             load_errors,
+            puts,
+            removals,
             evictions,
             evictions_unused,
             expirations,

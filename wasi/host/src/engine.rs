@@ -197,6 +197,17 @@ impl Engine for WasiEngine {
         Some(done)
     }
 
+    fn put(&self, group: GroupId, key: &[u8], value: &[u8], now: Instant) -> Result<(), Error> {
+        let put = self.call(&mut self.lock(), |instance| instance.put(group, key, value, now));
+        put.unwrap_or(Err(Error::Panicked))
+    }
+
+    fn remove(&self, group: GroupId, key: &[u8], now: Instant) -> bool {
+        // A trap ends all that is cached, this value too.
+        let removed = self.call(&mut self.lock(), |instance| instance.remove(group, key, now));
+        removed.unwrap_or(false)
+    }
+
     fn stats(&self) -> Vec<(GroupId, Stats)> {
         let stats = self.call(&mut self.lock(), Instance::stats);
         let stats = stats.unwrap_or_else(|| vec![Stats::default(); self.settings.groups.len()]);

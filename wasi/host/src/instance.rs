@@ -107,6 +107,23 @@ impl Instance {
         Ok(done.map(|done| done.map(Into::into)))
     }
 
+    pub(crate) fn put(
+        &mut self,
+        group: GroupId,
+        key: &[u8],
+        value: &[u8],
+        now: Instant,
+    ) -> Called<Result<(), Error>> {
+        let (guest, store) = self.parts();
+        let put = guest.call_put(store, group.0, key, value, now.as_millis())?;
+        Ok(put.map(|put| put.map_err(Into::into)))
+    }
+
+    pub(crate) fn remove(&mut self, group: GroupId, key: &[u8], now: Instant) -> Called<bool> {
+        let (guest, store) = self.parts();
+        guest.call_remove(store, group.0, key, now.as_millis())
+    }
+
     pub(crate) fn stats(&mut self) -> Called<Vec<Stats>> {
         let (guest, store) = self.parts();
         let stats = guest.call_stats(store)?;

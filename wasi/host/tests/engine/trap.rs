@@ -68,6 +68,18 @@ fn what_a_lost_load_brings_has_no_effect() {
 }
 
 #[test]
+fn a_put_that_traps_is_an_error_and_a_removal_is_done_even_so() {
+    let engine = cramped();
+    let lost = fetch(&engine, b"Tom", 1);
+    assert_eq!(engine.put(SCORES, b"large", &[7; 8 << 20], ZERO), Err(Error::Panicked));
+    assert!(!engine.remove(SCORES, b"large", ZERO));
+    assert_eq!(engine.put(SCORES, b"Tom", b"630", ZERO), Ok(()));
+    land(&engine, lost, value(b"old"));
+    let Get::Hit(hit) = get(&engine, b"Tom", 2) else { panic!("a hit") };
+    assert_eq!(&*hit.value, b"630");
+}
+
+#[test]
 fn a_value_that_memory_takes_but_once_is_refused_without_a_trap() {
     let engine = cramped();
     let first = fetch(&engine, b"Tom", 1);

@@ -61,9 +61,10 @@ impl Walk {
     fn step(&mut self, step: u32, core: &Node, wasi: &WasiEngine) {
         self.now += self.draw(100);
         let now = Instant::from_millis(self.now);
-        match self.draw(10) {
+        match self.draw(11) {
             0..6 => self.get(step, core, wasi, now),
             6..9 if !self.air.is_empty() => self.land(step, core, wasi, now),
+            9 => self.write(step, core, wasi, now),
             _ => {
                 let mut both: [Vec<_>; 2] = [
                     iter::from_fn(|| core.overdue(now)).collect(),
@@ -88,6 +89,19 @@ impl Walk {
         assert_eq!(format!("{ours:?}"), format!("{theirs:?}"), "step {step}");
         if let (Ok(Get::Fetch(ours)), Ok(Get::Fetch(theirs))) = (ours, theirs) {
             self.air.push((ours, theirs));
+        }
+    }
+
+    fn write(&mut self, step: u32, core: &Node, wasi: &WasiEngine, now: Instant) {
+        let group = GroupId(u16::try_from(self.draw(2)).unwrap());
+        let key = [b'k'; 66][..usize::try_from(self.draw(67)).unwrap()].to_vec();
+        if self.draw(2) == 0 {
+            let ours = core.remove(group, &key, now);
+            assert_eq!(ours, wasi.remove(group, &key, now), "step {step}");
+        } else {
+            let value = vec![step as u8; self.draw(99) as usize];
+            let ours = core.put(group, &key, &value, now);
+            assert_eq!(ours, wasi.put(group, &key, &value, now), "step {step}");
         }
     }
 

@@ -76,6 +76,22 @@ fn a_load_that_takes_too_long_is_given_up() {
 }
 
 #[test]
+fn what_is_put_is_a_hit_and_what_is_removed_is_none() {
+    let engine = engine();
+    let before = fetch(&engine, b"Tom", 1);
+    assert_eq!(engine.put(SCORES, b"Tom", b"new", ZERO), Ok(()));
+    land(&engine, before, value(b"old"));
+    let Get::Hit(hit) = get(&engine, b"Tom", 2) else { panic!("a hit") };
+    assert_eq!(&*hit.value, b"new");
+    assert!(engine.remove(SCORES, b"Tom", ZERO) && !engine.remove(SCORES, b"Tom", ZERO));
+    assert!(matches!(get(&engine, b"Tom", 3), Get::Fetch(_)));
+    assert_eq!(engine.put(SCORES, b"Tom", &[7; 1 << 20], ZERO), Err(Error::TooLarge));
+    assert_eq!(engine.put(SCORES, &[0; 65], b"", ZERO), Err(Error::KeyTooLong { limit: 64 }));
+    let stats = engine.stats()[0].1;
+    assert_eq!((stats.puts, stats.removals), (2, 2));
+}
+
+#[test]
 fn values_age_where_their_group_says_so() {
     let engine = engine();
     let ask = |at| engine.get(FRESH, b"Tom", Asker::Client, Waiter(1), Instant::from_millis(at));
