@@ -2,7 +2,7 @@
 //! They are put into the file's tables before anything is checked, so that the same checks hold for
 //! them; what is wrong with one is told with its name.
 
-use std::{ffi::OsString, ops::Range};
+use std::{ffi::OsString, fmt, ops::Range};
 
 use toml::{
     Spanned,
@@ -25,7 +25,7 @@ const WRITE_TOKEN: &str = "GOCACHE_WRITE_TOKEN";
 pub struct Overrides(pub(super) Vec<Override>);
 
 /// A value and what it was set by.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct Override {
     /// How it is told of: `GOCACHE_LISTEN`, `--listen`.
     pub(super) name: String,
@@ -33,12 +33,19 @@ pub(super) struct Override {
     value: String,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 enum Place {
     /// The name of a variable, as far as it says which key: which that is, depends on the file.
     Variable(String),
     /// A key, with its tables before it.
     Key(Vec<String>),
+}
+
+impl fmt::Debug for Override {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Without the value: it may be a secret.
+        f.write_str(&self.name)
+    }
 }
 
 impl Overrides {

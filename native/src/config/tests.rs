@@ -158,6 +158,7 @@ fn the_token_may_come_from_the_environment() {
     // Digits alone are a text too.
     for token in [TOKEN, "12345678901234567"] {
         let overrides = variables(&[("GOCACHE_WRITE_TOKEN", token)]);
+        assert!(!format!("{overrides:?}").contains(token));
         for (text, writable) in [(&text, true), (&file, false)] {
             let config = with(text, &overrides).expect("sound");
             assert!(config.writes.expect("the token allows them").token.is(token.as_bytes()));
