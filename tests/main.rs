@@ -9,6 +9,7 @@
 macro_rules! promises {
     ($($promise:ident),+ $(,)?) => {
         promises! { in native for Native: $($promise),+ }
+        promises! { in tls for NativeTls: $($promise),+ }
         promises! { in wasi for Wasi: $($promise),+ }
     };
     (in $tests:ident for $frontend:ident: $($promise:ident),+) => {
@@ -48,6 +49,7 @@ mod suite {
     mod connections;
     mod deadlines;
     mod delivery;
+    mod tls;
 
     // The same by exact bytes, in tables: each case names its RFC and section, and whether the
     // connection is kept.
@@ -67,9 +69,10 @@ mod suite {
     mod operations;
 }
 
-// The program and the cluster, as real processes.
+// The program and the cluster, as real processes, and TLS between them.
 mod cluster;
 mod program;
+mod tls;
 
 // The core alone, on virtual time.
 mod sim;

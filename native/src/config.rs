@@ -6,10 +6,12 @@
 mod check;
 mod error;
 mod raw;
+mod tls;
 
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
@@ -17,10 +19,12 @@ use gocache_core::{AddError, Eviction, PeerId, Ring, Seed, Settings};
 
 pub use error::ConfigError;
 use error::Source;
+pub use tls::TlsConfig;
 
 use crate::{
     engine::{Group, Node},
     http1::HeadLimits,
+    tls::Connector,
 };
 
 /// The demonstration: what is served when no file is named.
@@ -50,6 +54,8 @@ pub struct Config {
     pub origins: Vec<OriginConfig>,
     /// The cluster, if the node stands in one.
     pub cluster: Option<ClusterConfig>,
+    /// TLS on the data port, if it is not plain.
+    pub tls: Option<Arc<TlsConfig>>,
     /// What is granted to clients at the most.
     pub limits: Limits,
     /// How long everything may take.
@@ -109,12 +115,14 @@ pub struct SqliteConfig {
 }
 
 /// A server that is asked over HTTP, and under which path.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Target {
     /// Host and port, as in the `Host` field.
     pub authority: String,
     /// The path before the key.
     pub path: String,
+    /// An origin that is asked over TLS.
+    pub(crate) tls: Option<Connector>,
 }
 
 /// The nodes of a cluster.
@@ -124,10 +132,18 @@ pub struct ClusterConfig {
     pub nodes: Vec<String>,
     /// Which of them this node is.
     pub own: PeerId,
-    /// Who shows this secret is a node.
-    pub secret: String,
+    /// Who shows this secret is a node; without one it takes a certificate.
+    pub secret: Option<String>,
     /// Who owns which key.
     pub ring: Ring,
+}
+
+impl ClusterConfig {
+    /// By what a request for another node is marked: the secret, or who asks where a certificate
+    /// takes its place.
+    pub(crate) fn mark(&self) -> &str {
+        self.secret.as_ref().unwrap_or_else(|| &self.nodes[usize::from(self.own.0)])
+    }
 }
 
 /// What is granted at the most.

@@ -46,6 +46,8 @@ pub(crate) struct DataPlane<'a, E> {
     pub(crate) next: &'a mut Address,
     /// Loads that the core wants done.
     pub(crate) fetches: &'a mut Vec<Fetch>,
+    /// The client has shown the certificate of a node of the cluster.
+    pub(crate) is_node: bool,
 }
 
 impl<E: Engine> Plane for DataPlane<'_, E> {
@@ -62,7 +64,7 @@ impl<E: Engine> Plane for DataPlane<'_, E> {
             let text = format!("no such group: {}", route.group.escape_ascii());
             return Reply::Now(Answer::line(Status::NotFound, text));
         };
-        let asker = asker(request, turn);
+        let asker = asker(request, turn, self.is_node);
         self.next.serial = self.next.serial.wrapping_add(1);
         let waiter = Waiter::from(*self.next);
         let tags = request.if_none_match.as_deref();
@@ -92,14 +94,15 @@ impl<E: Engine> Plane for DataPlane<'_, E> {
     }
 }
 
-/// A mark counts only with the secret of the cluster; without it the request is a client's.
-fn asker(request: &Request<'_>, turn: &Turn<'_>) -> Asker {
-    match (request.peer_secret, &turn.config.cluster) {
-        (Some(shown), Some(cluster)) if bool::from(shown.ct_eq(cluster.secret.as_bytes())) => {
-            Asker::Peer
-        }
-        _ => Asker::Client,
-    }
+/// A mark counts only with the secret of the cluster, or from who has shown the certificate of a
+/// node; without them the request is a client's.
+fn asker(request: &Request<'_>, turn: &Turn<'_>, is_node: bool) -> Asker {
+    let (Some(shown), Some(cluster)) = (request.peer_secret, &turn.config.cluster) else {
+        return Asker::Client;
+    };
+    let secret = cluster.secret.as_ref();
+    let has_secret = secret.is_some_and(|secret| shown.ct_eq(secret.as_bytes()).into());
+    if is_node || has_secret { Asker::Peer } else { Asker::Client }
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
 //! The native server of gocache: an HTTP frontend over the core, on mio and httparse.
 //!
-//! The path of a request through the files: `server` (sockets and loops) -> `conn` (one
-//! connection) -> `http1` (heads and bodies) -> `data` (the data plane) -> [`Engine`] (the core) ->
-//! `answer` -> `output` -> `server`. A load goes from the core to `upstream` (peers and HTTP
+//! The path of a request through the files: `server` (sockets and loops) -> `tls` (where the port
+//! is not plain) -> `conn` (one connection) -> `http1` (heads and bodies) -> `data` (the data plane)
+//! -> [`Engine`] (the core) -> `answer` -> `output` -> `server`. A load goes from the core to `upstream` (peers and HTTP
 //! origins) or `origin` (sources that need a thread), and back through the core to all who wait.
 
 mod answer;
@@ -24,11 +24,12 @@ mod phase;
 mod plane;
 pub mod program;
 mod server;
+mod tls;
 mod upstream;
 
 pub use config::{
     ClusterConfig, Config, ConfigError, DEMONSTRATION, Deadlines, GroupConfig, Limits,
-    OriginConfig, OriginKind, Overrides, SqliteConfig, Target,
+    OriginConfig, OriginKind, Overrides, SqliteConfig, Target, TlsConfig,
 };
 pub use engine::{Engine, Node};
 pub use server::{Server, StartError};

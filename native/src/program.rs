@@ -11,7 +11,7 @@ use std::{
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use signal_hook::{
-    consts::{SIGINT, SIGTERM},
+    consts::{SIGHUP, SIGINT, SIGTERM},
     flag,
     iterator::Signals,
 };
@@ -73,14 +73,20 @@ impl Arguments {
         let groups: Vec<String> = config.groups.iter().map(|group| group.name.clone()).collect();
         let (base, loops) = (config.base.clone(), config.loops);
         let connections = config.limits.connections;
+        let scheme = if config.tls.is_some() { "https" } else { "http" };
         let server = start(config)?;
         let (addr, ops_addr) = (server.addr(), server.ops_addr());
-        tracing::info!(?groups, loops, connections, "serving http://{addr}{base}GROUP/KEY");
+        tracing::info!(?groups, loops, connections, "serving {scheme}://{addr}{base}GROUP/KEY");
         tracing::info!("operations: http://{ops_addr}/metrics, /healthz and /readyz");
         let handle = signals.handle();
         server.on_failure(move || handle.close());
-        if let Some(signal) = signals.forever().next() {
-            tracing::info!(signal, "draining; a second signal ends at once");
+        for signal in signals.forever() {
+            if signal == SIGHUP {
+                reload(&server);
+            } else {
+                tracing::info!(signal, "draining; a second signal ends at once");
+                break;
+            }
         }
         let has_failed = server.has_failed();
         server.drain();
@@ -107,14 +113,23 @@ fn connections(wanted: usize) -> usize {
     wanted.min(most.max(1))
 }
 
-/// The signals that say to stop. A second one does not wait for the drain.
+/// Reads anew what can be changed while the server runs: the files of TLS.
+fn reload(server: &Server) {
+    match server.reload_tls() {
+        Ok(()) => tracing::info!("reloaded"),
+        Err(error) => tracing::error!("{error}; nothing is changed"),
+    }
+}
+
+/// The signals that say to stop, and the one that says to reload. A second one that says to stop
+/// does not wait for the drain.
 fn signals() -> io::Result<Signals> {
     let asked_before = Arc::new(AtomicBool::new(false));
     for signal in [SIGTERM, SIGINT] {
         flag::register_conditional_shutdown(signal, RUN_TIME.into(), Arc::clone(&asked_before))?;
         flag::register(signal, Arc::clone(&asked_before))?;
     }
-    Signals::new([SIGTERM, SIGINT])
+    Signals::new([SIGTERM, SIGINT, SIGHUP])
 }
 
 /// Checks a configuration file and says so.
@@ -125,6 +140,9 @@ pub fn check(file: &Path) -> Result<(), Failure> {
     let config = Config::from_file(file, Overrides::default())?;
     let (groups, origins) = (config.groups.len(), config.origins.len());
     let name = file.display();
+    if let Some(warning) = config.tls.as_ref().and_then(|tls| tls.warning()) {
+        say(&mut io::stderr(), &format!("warning: {warning}"));
+    }
     say(&mut io::stdout(), &format!("{name}: sound; {groups} groups, {origins} origins"));
     Ok(())
 }

@@ -201,8 +201,8 @@ impl Exchange {
     }
 }
 
-/// The bytes of a GET for a key. A peer is shown the cluster's secret.
-pub(crate) fn request(target: &Target, key: &[u8], secret: Option<&str>) -> Vec<u8> {
+/// The bytes of a GET for a key. One for a peer is marked.
+pub(crate) fn request(target: &Target, key: &[u8], mark: Option<&str>) -> Vec<u8> {
     let mut request = String::with_capacity(256 + 3 * key.len());
     request.push_str("GET ");
     request.push_str(&target.path);
@@ -210,8 +210,8 @@ pub(crate) fn request(target: &Target, key: &[u8], secret: Option<&str>) -> Vec<
     request.push_str(" HTTP/1.1\r\nHost: ");
     request.push_str(&target.authority);
     request.push_str("\r\nUser-Agent: gocache\r\nAccept-Encoding: identity\r\n");
-    if let Some(secret) = secret {
-        for part in [PEER_FIELD, ": ", secret, "\r\n"] {
+    if let Some(mark) = mark {
+        for part in [PEER_FIELD, ": ", mark, "\r\n"] {
             request.push_str(part);
         }
     }

@@ -3,13 +3,17 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::thread::{self, JoinHandle};
+
+use rustls::ClientConfig;
 
 use super::answer::Answer;
 use super::client::{Client, get};
 use super::frontend::{Frontend, Running};
 use super::origin::Origin;
 use super::script::Reply;
+use super::tls::TlsFiles;
 
 /// The configuration of a server: one group, `scores`, and what a test changes about the rest.
 pub(crate) struct Setup {
@@ -19,6 +23,7 @@ pub(crate) struct Setup {
     group: String,
     limits: String,
     deadlines: BTreeMap<&'static str, &'static str>,
+    tls: Option<TlsFiles>,
 }
 
 impl Setup {
@@ -32,6 +37,7 @@ impl Setup {
             // The end of a test waits for the drain: a test that leaves a load hanging should not
             // take longer.
             deadlines: BTreeMap::from([("drain", "200ms")]),
+            tls: None,
         }
     }
 
@@ -67,8 +73,16 @@ impl Setup {
         self
     }
 
+    /// TLS, other than that of a frontend that has it anyway.
+    pub(crate) fn tls(mut self, files: TlsFiles) -> Self {
+        self.tls = Some(files);
+        self
+    }
+
     pub(crate) fn start<F: Frontend>(self) -> Site {
         let origin = Origin::start();
+        let tls = self.tls.or_else(|| F::IS_SECURE.then(TlsFiles::new));
+        let table = tls.as_ref().map(TlsFiles::table).unwrap_or_default();
         let url = self.url.unwrap_or_else(|| origin.url());
         let Self { loops, budget, group, limits, deadlines, .. } = self;
         let deadlines: String =
@@ -77,10 +91,11 @@ impl Setup {
             "listen = \"127.0.0.1:0\"\nops_listen = \"127.0.0.1:0\"\nloops = {loops}\n\
              [origins.api]\nkind = \"http\"\nurl = \"{url}\"\n\
              [groups.scores]\norigin = \"api\"\nbudget = \"{budget}\"\n{group}\
-             [limits]\n{limits}[deadlines]\n{deadlines}"
+             [limits]\n{limits}[deadlines]\n{deadlines}{table}"
         );
         origin.set("hot", Reply::value("hot value"));
-        Site { origin, server: F::start(&config) }
+        let client = tls.as_ref().map(TlsFiles::client);
+        Site { origin, server: F::start(&config), tls, client }
     }
 }
 
@@ -89,6 +104,8 @@ impl Setup {
 pub(crate) struct Site {
     pub(crate) origin: Origin,
     server: Running,
+    pub(crate) tls: Option<TlsFiles>,
+    client: Option<Arc<ClientConfig>>,
 }
 
 impl Site {
@@ -107,7 +124,10 @@ impl Site {
 
     #[track_caller]
     pub(crate) fn connect(&self) -> Client {
-        Client::connect(self.addr())
+        match &self.client {
+            None => Client::connect(self.addr()),
+            Some(config) => Client::connect_tls(self.addr(), config),
+        }
     }
 
     #[track_caller]
@@ -117,7 +137,7 @@ impl Site {
 
     /// Begins to stop the server; the thread ends when it has stopped.
     pub(crate) fn drain(self) -> (Origin, JoinHandle<()>) {
-        let Self { origin, mut server } = self;
+        let Self { origin, mut server, .. } = self;
         (origin, thread::spawn(move || server.drain()))
     }
 

@@ -26,6 +26,9 @@ pub(super) const WAKER: Token = Token(usize::MAX - 2);
 /// Bytes taken from a socket at once.
 const READ: usize = 64 << 10;
 
+/// Bytes of plaintext taken from TLS at once: those of a record (RFC 8446, 5.1).
+const RECORD: usize = 16 << 10;
+
 /// Timers of connections that are gone, beyond the number of those that are not.
 const SPARE_TIMERS: usize = 1 << 10;
 
@@ -65,6 +68,8 @@ pub(super) struct EventLoop {
     /// Loads that have to be begun.
     pub(super) fetches: Vec<Fetch>,
     pub(super) scratch: Box<[u8]>,
+    /// Where what came over TLS is deciphered to.
+    pub(super) plain: Box<[u8]>,
     pub(super) spare: Output,
     overdue_at: Instant,
     drain_until: Instant,
@@ -99,6 +104,7 @@ impl EventLoop {
             was_dirty: Vec::new(),
             fetches: Vec::new(),
             scratch: vec![0; READ].into(),
+            plain: vec![0; RECORD].into(),
             spare: Output::default(),
             overdue_at: now,
             drain_until: now,

@@ -5,6 +5,7 @@ mod event_loop;
 mod lanes;
 mod link;
 mod listen;
+mod secure;
 mod timers;
 mod upstreams;
 
@@ -31,9 +32,10 @@ use self::{
 use crate::{
     clock::{Clock, Epoch},
     cluster::Breakers,
-    config::{Config, OriginKind, SqliteConfig, Target},
+    config::{Config, ConfigError, OriginKind, SqliteConfig, Target, TlsConfig},
     engine::Engine,
     origin::{Land, Pool, Sqlite, Terms},
+    tls::Session,
     upstream::Outcome,
 };
 
@@ -41,6 +43,7 @@ use crate::{
 pub struct Server {
     addr: SocketAddr,
     ops_addr: SocketAddr,
+    tls: Option<Arc<TlsConfig>>,
     control: Arc<Control>,
     data: Vec<JoinHandle<()>>,
     ops: JoinHandle<()>,
@@ -140,6 +143,10 @@ impl Server {
             .map(|(plane, poll, listener, waker)| ((plane, poll, listener), waker))
             .unzip();
         let control = Arc::new(Control::new(wakers));
+        let tls = config.tls.clone();
+        if let Some(tls) = &tls {
+            tls.warn();
+        }
         let shared = Arc::new(Shared::new(config, engine, Arc::clone(&control), epoch)?);
 
         let mut threads = Vec::new();
@@ -160,7 +167,7 @@ impl Server {
             })?);
         }
         let ops = threads.pop().ok_or_else(|| io::Error::other("there is no operations loop"))?;
-        Ok(Self { addr, ops_addr, control, data: threads, ops })
+        Ok(Self { addr, ops_addr, tls, control, data: threads, ops })
     }
 
     /// Where clients are answered: the configured address, with the port that the system chose if
@@ -186,6 +193,15 @@ impl Server {
     #[must_use]
     pub fn has_failed(&self) -> bool {
         self.control.has_failed()
+    }
+
+    /// Reads the files of TLS anew, if there are any. New connections are made with what is in them;
+    /// those that stand go on as they are.
+    ///
+    /// # Errors
+    /// If anything is wrong with the files. Then nothing changes.
+    pub fn reload_tls(&self) -> Result<(), ConfigError> {
+        self.tls.as_ref().map_or(Ok(()), |tls| tls.reload())
     }
 
     /// Stops accepting, finishes what was asked, up to the deadline for it, and ends all loops.
@@ -258,6 +274,17 @@ impl<E: Engine> Shared<E> {
         self.config.groups[usize::from(group)].origin
     }
 
+    /// TLS for a new connection to one that is asked over HTTP, if that is how it is asked.
+    fn session(&self, target: usize) -> io::Result<Option<Box<Session>>> {
+        let upstream = &self.upstreams[target];
+        let session = match (upstream.peer, &upstream.target.tls, &self.config.tls) {
+            (Some(peer), _, Some(tls)) => tls.connect(peer),
+            (None, Some(connector), _) => connector.connect(),
+            (Some(_), _, None) | (None, None, _) => return Ok(None),
+        };
+        session.map(|session| Some(Box::new(session))).map_err(io::Error::other)
+    }
+
     fn log(&self, upstream: &Upstream, fetch: &Fetch, outcome: &Outcome, took: Duration) {
         let group = &self.config.groups[usize::from(fetch.group().0)].name;
         let text = match outcome.result {
@@ -274,7 +301,7 @@ impl<E: Engine> Shared<E> {
 fn peers(config: &Config) -> Vec<Upstream> {
     let Some(cluster) = &config.cluster else { return Vec::new() };
     let upstream = |(id, node): (u16, &String)| {
-        let target = Target { authority: node.clone(), path: config.base.clone() };
+        let target = Target { authority: node.clone(), path: config.base.clone(), tls: None };
         Upstream::new(node, Some(PeerId(id)), target)
     };
     (0..).zip(&cluster.nodes).map(upstream).collect()
@@ -293,10 +320,11 @@ fn pool(
 
 impl Upstream {
     fn new(name: &str, peer: Option<PeerId>, target: Target) -> Self {
-        // A name without a port means the port of HTTP.
+        // A name without a port means the port of HTTP, or that of HTTPS.
         let named = match target.authority.parse::<http::uri::Authority>() {
             Ok(authority) if authority.port().is_none() => {
-                Cow::Owned(format!("{}:80", target.authority))
+                let port = if target.tls.is_some() { 443 } else { 80 };
+                Cow::Owned(format!("{}:{port}", target.authority))
             }
             _ => Cow::Borrowed(target.authority.as_str()),
         };

@@ -10,10 +10,11 @@ use slab::Slab;
 use super::{
     Shared, Upstream,
     event_loop::EventLoop,
-    link::{Link, Moved, State, is_connected, move_bytes},
+    link::{Link, Moved, State, cause, is_connected, move_bytes},
     timers::{Owner, Timer},
 };
 use crate::{
+    config::ClusterConfig,
     engine::Engine,
     upstream::{Exchange, Kind, Outcome, is_dot_segment, request},
 };
@@ -61,16 +62,16 @@ impl EventLoop {
         target: usize,
     ) {
         let upstream = &shared.upstreams[target];
-        let secret = shared.config.cluster.as_ref().map(|cluster| cluster.secret.as_str());
-        let (kind, secret) = match upstream.peer {
-            Some(_) => (Kind::Peer, secret),
+        let mark = shared.config.cluster.as_ref().map(ClusterConfig::mark);
+        let (kind, mark) = match upstream.peer {
+            Some(_) => (Kind::Peer, mark),
             None if is_dot_segment(fetch.key()) => {
                 return self.land(shared, fetch, Err(LoadError::NotFound));
             }
             None => (Kind::Origin, None),
         };
         let group = &shared.config.groups[usize::from(fetch.group().0)];
-        let bytes = request(&upstream.target(&group.name), fetch.key(), secret);
+        let bytes = request(&upstream.target(&group.name), fetch.key(), mark);
         let max_value = shared.config.limits.value_bytes;
         let exchange = Exchange::new(fetch, kind, bytes, max_value, self.clock.now());
         match self.upstreams.idle[target].pop() {
@@ -114,13 +115,15 @@ impl EventLoop {
             stream.set_nodelay(true)?;
             Ok(stream)
         });
-        let Ok(stream) = stream else {
+        let connected = stream.and_then(|stream| Ok((stream, shared.session(target)?)));
+        let Ok((stream, tls)) = connected else {
             let outcome = exchange.failed("no connection can be opened to it");
             return self.report(shared, target, exchange, outcome);
         };
         self.numbers += 1;
         entry.insert(Link {
             stream,
+            tls,
             target,
             number: self.numbers,
             timer: Timer::default(),
@@ -205,15 +208,19 @@ impl EventLoop {
     }
 
     fn pump_upstream<E: Engine>(&mut self, shared: &Shared<E>, slot: usize) {
-        let Self { upstreams, scratch, .. } = self;
+        let Self { upstreams, scratch, plain, .. } = self;
         let link = &mut upstreams.links[slot];
         let State::Busy(exchange) = &mut link.state else { return };
-        match move_bytes(&mut link.stream, exchange, scratch) {
+        match move_bytes(&mut link.stream, link.tls.as_deref_mut(), exchange, scratch, plain) {
             Ok(Moved::Waits) => {}
             Ok(Moved::More) => upstreams.more.push(slot),
             Ok(Moved::Over(outcome)) => self.finish(shared, slot, outcome),
             Err(_) if link.reused && exchange.is_untouched() => self.again(shared, slot),
-            Err(_) => self.fail(shared, slot, |exchange| exchange.failed("the connection broke")),
+            Err(error) => {
+                let upstream = &shared.upstreams[link.target].name;
+                tracing::debug!(%upstream, %error, "a connection broke");
+                self.fail(shared, slot, |exchange| exchange.failed(cause(&error)));
+            }
         }
     }
 
@@ -294,6 +301,11 @@ impl EventLoop {
     fn close(&mut self, slot: usize) {
         if let Some(mut link) = self.upstreams.links.try_remove(slot) {
             drop(self.poll.registry().deregister(&mut link.stream));
+            if let Some(tls) = &mut link.tls {
+                // Why, or that this was all. It is lost where the socket takes nothing.
+                tls.close();
+                drop(tls.flush(&mut link.stream));
+            }
             self.upstreams.idle[link.target].retain(|&idle| idle != slot);
         }
     }
