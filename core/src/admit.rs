@@ -44,7 +44,7 @@ fn allocate<A: Memory>(
     place: &mut impl Place<A>,
 ) -> Result<Value<A>, Refusal> {
     let bytes = parts.memory::<A>();
-    for _ in 0..TRIES {
+    for tries in 1..=TRIES {
         while !budget.reserve(bytes) {
             if !place.evict(bytes) {
                 return Err(Refusal::TooLarge);
@@ -54,7 +54,8 @@ fn allocate<A: Memory>(
             Ok(entry) => return Ok(entry),
             Err(_) => budget.release(bytes),
         }
-        if !give_back(bytes, budget, place) {
+        // After the last one nothing more goes: it would go in vain.
+        if tries == TRIES || !give_back(bytes, budget, place) {
             break;
         }
     }

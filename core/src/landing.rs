@@ -92,13 +92,12 @@ impl<R: RawRwLock, A: Memory> Group<R, A> {
     ) -> Result<(), Refusal> {
         let hash = self.seed.hash(key);
         let shard = self.shard(hash).ok_or(Refusal::TooLarge)?;
-        shard.write().stats.puts += 1;
         // The older value goes in the moment the new one is linked in: nobody finds neither.
         let mut placing = Placing::new(self, shard, (hash, key), None, at);
         match placing.store(value, Duration::ZERO, lifetime) {
             None => Ok(()),
             Some(refusal) => {
-                self.forget(key, at, |_| ());
+                self.forget(key, at, |stats| stats.puts += 1);
                 Err(refusal)
             }
         }
@@ -222,6 +221,7 @@ impl<R: RawRwLock, A: Memory> Place<A> for Placing<'_, R, A> {
         let waiters = match self.flight {
             Some(id) => shard.flights.take(self.hash, self.key, id, &group.flights),
             None => {
+                shard.stats.puts += 1;
                 shard.flights.outdate(self.hash, self.key);
                 None
             }

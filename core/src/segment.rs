@@ -160,8 +160,8 @@ impl<A: Memory> Segment<A> {
         }
     }
 
-    /// Puts an entry into the first chunk with a free slot, from its home on. Says
-    /// in which place; it comes back where there is none.
+    /// Puts an entry into the first chunk with a free slot, from its home on. Says in which place; it
+    /// comes back where there is none.
     pub(crate) fn insert(&mut self, hash: u64, entry: Value<A>) -> Result<usize, Value<A>> {
         let mut at = self.home(hash);
         for _ in 0..self.chunks.len() {
@@ -193,7 +193,8 @@ impl<A: Memory> Segment<A> {
         self.chunks.get_mut(place >> SLOT_BITS)?.tags.get_mut(place & SLOT_MASK)
     }
 
-    /// Takes an entry out of a segment that is to be dropped.
+    /// Takes an entry out and leaves its tag, for a segment that is to be dropped; else see
+    /// [`Segment::remove`].
     pub(crate) fn take(&mut self, place: usize) -> Option<Value<A>> {
         self.chunks.get_mut(place >> SLOT_BITS)?.entries.get_mut(place & SLOT_MASK)?.take()
     }
