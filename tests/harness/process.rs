@@ -3,10 +3,12 @@
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::net::{SocketAddr, TcpListener};
+use std::ops::Range;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 
@@ -38,11 +40,18 @@ pub(crate) fn run(arguments: &[&str], directory: &Path) -> Output {
     command.args(arguments).current_dir(directory).output().expect("the program runs")
 }
 
-/// An address that is free now. (Another program may take it before it is used; the range that
-/// the system draws from is large.)
+/// An address that is free, and that nobody takes before it is used: each is given once, from ports
+/// below those that the system gives to connections and to listeners that ask for any.
 pub(crate) fn free_address() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("the system has a free port");
-    listener.local_addr().expect("a listener has an address")
+    const PORTS: Range<u32> = 10_000..32_000;
+    static GIVEN: AtomicU32 = AtomicU32::new(0);
+    // Another run of the tests, at the same time, begins elsewhere.
+    let first = std::process::id().wrapping_mul(97);
+    let given = || GIVEN.fetch_add(1, Ordering::Relaxed);
+    let port = || PORTS.start + first.wrapping_add(given()) % PORTS.len() as u32;
+    let mut ports = PORTS.map(|_| u16::try_from(port()).expect("a port has 16 bits"));
+    let free = ports.find_map(|port| TcpListener::bind(("127.0.0.1", port)).ok());
+    free.and_then(|it| it.local_addr().ok()).expect("one of them is free")
 }
 
 /// The arguments for a file with this text in the directory.
