@@ -198,6 +198,27 @@ fn the_owner_is_told_before_the_others() {
     assert_eq!([removals(0), removals(1), removals(2)], [1.0; 3]);
 }
 
+/// A write keeps the nodes that it began with, whatever the node is told meanwhile.
+#[test]
+fn a_write_under_way_ends_with_the_nodes_it_began_with() {
+    let cluster = Cluster::writable_with("10s");
+    let key = cluster.key_of(0);
+    let removals = |node: usize| cluster.nodes[node].metric("gocache_removals_total");
+    cluster.nodes[0].stop();
+    let mut client = Client::connect(cluster.nodes[1].addr);
+    client.send(delete(&key));
+    assert!(client.silent_for(Duration::from_millis(100)), "the owner has not answered");
+    let file = cluster.directories[1].path().join("gocache.toml");
+    let text = fs::read_to_string(&file).expect("it was started with it");
+    let (alone, _) = text.split_once("[cluster]").expect("it is in one");
+    fs::write(&file, alone).expect("the directory is writable");
+    cluster.nodes[1].signal(Signal::HUP);
+    cluster.nodes[1].logs("reloaded");
+    cluster.nodes[0].signal(Signal::CONT);
+    client.answer().status(204);
+    assert_eq!([removals(0), removals(1), removals(2)], [1.0; 3]);
+}
+
 #[test]
 fn a_node_that_refuses_writes_is_told_of() {
     let cluster = Cluster::start_with("400ms", |at| match at {

@@ -6,12 +6,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use super::operations::scrape;
-use crate::harness::{Client, Frontend, Origin, Reply, Setup, Site, eventually, get};
+use crate::harness::{Client, Frontend, Origin, Reply, Setup, Site, TOKEN, eventually, get, put};
+
+const OTHER_TOKEN: &str = "another-token-of-the-writers";
 
 promises! {
     another_origin_is_asked_and_values_stay,
     what_is_in_flight_ends_as_it_began,
     deadlines_hold_for_connections_that_stand,
+    another_token_counts_at_once,
+    a_write_under_way_ends_as_it_began,
     a_bad_configuration_changes_nothing,
     ports_and_loops_wait_for_a_restart,
 }
@@ -52,6 +56,46 @@ fn another_origin_is_asked_and_values_stay<F: Frontend>() {
     site.get("hot").status(200).body("hot value");
     site.get("cold").status(200).body("from the other");
     assert_eq!((site.origin.loads(), other.loads()), (1, 1), "loads of the one and the other");
+}
+
+/// A request in the name of who has the other token.
+fn by_other(request: &str) -> String {
+    request.replace(TOKEN, OTHER_TOKEN)
+}
+
+fn another_token_counts_at_once<F: Frontend>() {
+    let writable = || Setup::new().writes("");
+    let site = writable().start::<F>();
+    let mut client = site.connect();
+    client.send(put("Tom", "630")).answer().status(204);
+    client.send(by_other(&put("Tom", "631"))).answer().status(403);
+    reloaded(&site, &by_other(&writable().text(&site.origin)));
+    // A loop looks at its configuration when it turns: the connection that stands is the slowest.
+    eventually("the other token counts", || {
+        client.send(by_other(&put("Tom", "632"))).answer().status == 204
+    });
+    client.send(put("Tom", "633")).answer().status(403);
+    client.get("Tom").status(200).body("632");
+    reloaded(&site, &Setup::new().text(&site.origin));
+    eventually("there are no writes", || {
+        client.send(by_other(&put("Tom", "634"))).answer().status == 405
+    });
+    client.get("Tom").status(200).body("632");
+}
+
+fn a_write_under_way_ends_as_it_began<F: Frontend>() {
+    let site = Setup::new().writes("").start::<F>();
+    let mut client = site.connect();
+    let request = put("Tom", &"x".repeat(1000));
+    let (granted, rest) = request.split_at(request.len() - 500);
+    // The answer to the one before says that the other has been looked at.
+    client.send(put("Jack", "589") + granted).answer().status(204);
+    reloaded(&site, &Setup::new().text(&site.origin));
+    let mut other = site.connect();
+    eventually("there are no writes", || other.send(put("Tom", "631")).answer().status == 405);
+    client.send(rest.to_owned()).answer().status(204);
+    client.get("Tom").status(200).body(&"x".repeat(1000));
+    client.send(put("Tom", "632")).answer().status(405);
 }
 
 fn what_is_in_flight_ends_as_it_began<F: Frontend>() {

@@ -165,6 +165,15 @@ fn the_token_may_come_from_the_environment() {
             assert_eq!(config.groups[0].writable, writable);
         }
     }
+    // The key of the file is written as there, with or without quotes.
+    for (value, token) in [
+        ("\"0123456789abcdef\"", "0123456789abcdef"),
+        ("0123456789abcdef", "0123456789abcdef"),
+        ("1234567890123456", "1234567890123456"),
+    ] {
+        let config = with(&text, &variables(&[("GOCACHE_WRITES_TOKEN", value)])).expect(value);
+        assert!(config.writes.expect(value).token.is(token.as_bytes()), "{value}");
+    }
     let error = with(&text, &variables(&[("GOCACHE_WRITE_TOKEN", "secret")])).expect_err("short");
     assert!(error.to_string().starts_with("GOCACHE_WRITE_TOKEN: "), "{error}");
     assert!(!error.to_string().contains("secret"), "{error}");

@@ -6,7 +6,7 @@
 use std::marker::PhantomData;
 
 use gocache_core::{
-    Asker, Cache, Eviction, Get, Group, GroupId, Instant, Lru, Node, Policy, S3Fifo, Seed,
+    Asker, Cache, Eviction, Get, Group, GroupId, Instant, Lru, Node, Policy, Region, S3Fifo, Seed,
     Settings, SpinLock, Value, Waiter,
 };
 use lock_api::RawRwLock;
@@ -65,6 +65,11 @@ impl<N: Named> Alone<N> {
     pub fn used(&self) -> u64 {
         self.0.used() as u64
     }
+}
+
+/// A cache that has all its memory from a region.
+pub fn in_region<'r>(region: &'r Region<'r>) -> Cache<Lru, &'r Region<'r>> {
+    Cache::new_in(region.capacity(), SEED, region).expect("memory for the tables")
 }
 
 /// The memory that so many entries take: about as many fit, and no more.

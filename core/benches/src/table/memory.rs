@@ -1,12 +1,16 @@
 //! `memory`: bytes that an entry takes beyond those of its key and value, and whether gocache
 //! knows what it holds and stays within its budget.
 
+use std::mem::MaybeUninit;
+
+use gocache_core::{Instant, Region};
+
 use crate::{
     alloc,
     args::Options,
     contender::{
         Contender, Room,
-        ours::{Alone, ByUse},
+        ours::{Alone, ByUse, in_region},
         single_cases,
     },
     data::{self, Key, VALUE},
@@ -14,6 +18,7 @@ use crate::{
 };
 
 const BAR: f64 = 44.0;
+const REGION_BAR: f64 = 28.0;
 
 pub fn run(options: &Options) {
     let entries = options.entries();
@@ -52,7 +57,26 @@ pub fn run(options: &Options) {
         println!("gocache says it holds {claimed} bytes, the allocator {live}:");
         println!("  {} off; bar: equal to the byte: {}", live - claimed, met(live == claimed));
         budget(&stored);
+        region(&stored);
     }
+}
+
+/// What an entry takes in a fixed region, where there is no malloc: with a reference to the region in
+/// each entry, so that its value can outlive the cache.
+fn region(stored: &[Key]) {
+    let mut memory = vec![MaybeUninit::uninit(); stored.len() * 200];
+    let region = Region::new(&mut memory);
+    let empty = region.free();
+    let mut cache = in_region(&region);
+    stored.iter().for_each(|key| cache.insert(key, &VALUE, Instant::ZERO).expect("it fits"));
+    let payload: usize = stored.iter().map(|key| key.len() + VALUE.len()).sum();
+    let overhead = (empty - region.free() - payload) as f64 / stored.len() as f64;
+    println!("in a fixed region: {overhead:.1} bytes an entry beyond its key and value,");
+    println!(
+        "  {} of them the reference; bar: {REGION_BAR}: {}",
+        size_of::<usize>(),
+        met(overhead <= REGION_BAR)
+    );
 }
 
 /// The most that was ever live while a cache filled up to its budget and churned.
