@@ -9,6 +9,7 @@
 macro_rules! promises {
     ($($promise:ident),+ $(,)?) => {
         promises! { in native for Native: $($promise),+ }
+        promises! { in tls for NativeTls: $($promise),+ }
         promises! { in wasi for Wasi: $($promise),+ }
     };
     (in $tests:ident for $frontend:ident: $($promise:ident),+) => {
@@ -53,6 +54,7 @@ mod suite {
     mod connections;
     mod deadlines;
     mod delivery;
+    mod tls;
 
     // The same by exact bytes, in tables: each case names its RFC and section, and whether the
     // connection is kept.
@@ -73,12 +75,13 @@ mod suite {
     mod reload;
 }
 
-// The program and the cluster, as real processes.
+// The program and the cluster, as real processes, and TLS between them.
 mod activation;
 mod clocks;
 mod cluster;
 mod environment;
 mod program;
+mod tls;
 
 // The core alone, on virtual time.
 mod sim;

@@ -1,6 +1,10 @@
 //! From the file as it is written to a configuration that can be served.
 
-use std::{net::SocketAddr, path::Path, time::Duration};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use gocache_core::{DEFAULT_BASE, Eviction, GroupId, PeerId, Ring};
 use serde::Deserialize;
@@ -8,9 +12,10 @@ use toml::{Spanned, de::DeTable};
 
 use super::{
     ClusterConfig, Config, ConfigError, Deadlines, GroupConfig, Limits, OriginConfig, OriginKind,
-    SqliteConfig, Target,
+    SqliteConfig, Target, WritesConfig,
     error::Source,
     raw::{self, Period, Size},
+    tls::{self, TlsConfig},
     writes,
 };
 use crate::{http1::HeadLimits, sockets::Sockets};
@@ -39,6 +44,10 @@ impl Config {
         let writes = writes::check(source, raw.writes, &mut groups)?;
         let (listen, listen_set) = listen_on(source, raw.listen, 9999, "listen");
         let (ops_listen, ops_listen_set) = listen_on(source, raw.ops_listen, 9998, "ops_listen");
+        let cluster = raw.cluster.as_ref().map(|it| cluster(source, it, raw.tls.as_ref()));
+        let cluster = cluster.transpose()?;
+        let nodes = raw.cluster.as_ref().zip(cluster.as_ref().map(|it| it.nodes.as_slice()));
+        let tls = raw.tls.as_ref().map(|raw| TlsConfig::check(source, raw, nodes)).transpose()?;
         let config = Self {
             listen,
             ops_listen,
@@ -50,10 +59,12 @@ impl Config {
             log: log(source, raw.log)?,
             base: base(source, raw.base)?,
             strangers,
+            warnings: warnings(listen, tls.as_ref(), writes.as_ref()),
             numbered: groups.clone(),
             groups,
             origins,
-            cluster: raw.cluster.map(|raw| cluster(source, raw)).transpose()?,
+            cluster,
+            tls,
             writes,
             limits,
             deadlines,
@@ -64,6 +75,21 @@ impl Config {
         }
         Ok(config)
     }
+}
+
+/// What an operator is told of whenever the configuration is read.
+fn warnings(
+    listen: SocketAddr,
+    tls: Option<&TlsConfig>,
+    writes: Option<&WritesConfig>,
+) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if writes.is_some() && tls.is_none() && !listen.ip().is_loopback() {
+        let text = "writes are allowed without TLS: the token can be read on the network";
+        warnings.push(text.to_owned());
+    }
+    warnings.extend(tls.and_then(|tls| tls.warning.clone()));
+    warnings
 }
 
 /// An address to listen on, and where it was set.
@@ -226,15 +252,15 @@ fn origin(
     data_dir: &Path,
     (limits, deadlines): (&Limits, &Deadlines),
 ) -> Result<OriginConfig, ConfigError> {
-    let raw::Origin { kind, database, query, workers, url } = raw;
+    let raw::Origin { kind, database, query, workers, url, ca } = raw;
     let missing = |key: &str| source.at(&kind, format!("this kind of origin needs the key {key}"));
     let foreign = |place: std::ops::Range<usize>| {
         source.error(place, format!("an origin of kind {:?} has no such key", kind.get_ref()))
     };
     let kind = match kind.get_ref().as_str() {
         "sqlite" => {
-            if let Some(url) = url {
-                return Err(foreign(url.span()));
+            if let Some(span) = url.map(|it| it.span()).or(ca.map(|it| it.span())) {
+                return Err(foreign(span));
             }
             OriginKind::Sqlite(SqliteConfig {
                 database: data_dir.join(database.ok_or_else(|| missing("database"))?.into_inner()),
@@ -252,7 +278,7 @@ fn origin(
             if let Some(span) = span {
                 return Err(foreign(span));
             }
-            OriginKind::Http(target(source, &url.ok_or_else(|| missing("url"))?)?)
+            OriginKind::Http(target(source, &url.ok_or_else(|| missing("url"))?, ca.as_ref())?)
         }
         _ => return Err(source.at(&kind, "kind is \"sqlite\" or \"http\"")),
     };
@@ -267,18 +293,35 @@ fn workers_of(source: &Source<'_>, raw: Option<Spanned<usize>>) -> Result<usize,
     }
 }
 
-fn target(source: &Source<'_>, url: &Spanned<String>) -> Result<Target, ConfigError> {
-    let wrong = || source.at(url, "url is http://HOST:PORT/PATH; the key is appended to it");
+fn target(
+    source: &Source<'_>,
+    url: &Spanned<String>,
+    ca: Option<&Spanned<PathBuf>>,
+) -> Result<Target, ConfigError> {
+    let wrong = || {
+        let text =
+            "url is http://HOST:PORT/PATH or https://HOST:PORT/PATH; the key is appended to it";
+        source.at(url, text)
+    };
     let uri: http::Uri = url.get_ref().parse().map_err(|_| wrong())?;
-    let authority = uri.authority().ok_or_else(wrong)?.as_str();
-    if uri.scheme_str() != Some("http") || authority.contains('@') {
-        return Err(wrong());
-    }
+    let authority = uri.authority().filter(|it| !it.as_str().contains('@')).ok_or_else(wrong)?;
+    let tls = match (uri.scheme_str(), ca) {
+        (Some("http"), None) => None,
+        (Some("http"), Some(ca)) => {
+            return Err(source.at(ca, "ca is for a url that begins with https://"));
+        }
+        (Some("https"), ca) => Some(tls::connector(source, url, authority, ca)?),
+        _ => return Err(wrong()),
+    };
     let path = uri.path_and_query().map_or("/", |path| path.as_str());
-    Ok(Target { authority: authority.to_owned(), path: path.to_owned() })
+    Ok(Target { authority: authority.to_string(), path: path.to_owned(), tls })
 }
 
-fn cluster(source: &Source<'_>, raw: raw::Cluster) -> Result<ClusterConfig, ConfigError> {
+fn cluster(
+    source: &Source<'_>,
+    raw: &raw::Cluster,
+    tls: Option<&raw::Tls>,
+) -> Result<ClusterConfig, ConfigError> {
     let mut nodes: Vec<&Spanned<String>> = raw.peers.iter().collect();
     if !nodes.iter().any(|node| node.get_ref() == raw.own.get_ref()) {
         nodes.push(&raw.own);
@@ -289,10 +332,8 @@ fn cluster(source: &Source<'_>, raw: raw::Cluster) -> Result<ClusterConfig, Conf
             return Err(source.at(node, "a node is named HOST:PORT, as its peers reach it"));
         }
     }
-    let secret = raw.secret.get_ref();
-    if secret.len() < 16 || !secret.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err(source
-            .at(&raw.secret, "secret is 16 printable characters or more, the same on all nodes"));
+    if let Some(ca) = raw.ca.as_ref().filter(|_| tls.is_none()) {
+        return Err(source.at(ca, "ca is for nodes that speak TLS; add the table [tls]"));
     }
     let names: Vec<&str> = nodes.iter().map(|node| node.get_ref().as_str()).collect();
     let ring = Ring::new(&names).map_err(|error| match error {
@@ -305,7 +346,26 @@ fn cluster(source: &Source<'_>, raw: raw::Cluster) -> Result<ClusterConfig, Conf
     Ok(ClusterConfig {
         nodes: names.iter().copied().map(str::to_owned).collect(),
         own: PeerId(u16::try_from(own).unwrap_or_default()),
-        secret: raw.secret.into_inner(),
+        secret: secret(source, raw, tls)?,
         ring,
     })
+}
+
+/// Nodes know each other by a secret, or by certificates where clients can show some.
+fn secret(
+    source: &Source<'_>,
+    raw: &raw::Cluster,
+    tls: Option<&raw::Tls>,
+) -> Result<Option<String>, ConfigError> {
+    let Some(secret) = &raw.secret else {
+        let has_certificates = tls.is_some_and(|tls| tls.client_ca.is_some());
+        let text = "a cluster needs a secret, or a client_ca in [tls]";
+        return has_certificates.then_some(None).ok_or_else(|| source.at(&raw.own, text));
+    };
+    let text = secret.get_ref();
+    if text.len() < 16 || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        let text = "secret is 16 printable characters or more, the same on all nodes";
+        return Err(source.at(secret, text));
+    }
+    Ok(Some(text.clone()))
 }

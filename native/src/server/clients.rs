@@ -1,7 +1,7 @@
 //! The clients of a loop: accepting them, and moving the bytes of each.
 
 use std::{
-    io::{self, IoSlice, Read, Write},
+    io::{self, IoSlice, Write},
     net::Shutdown,
     sync::atomic::Ordering,
     time::Duration,
@@ -12,6 +12,7 @@ use mio::{Interest, Token, event::Event, net::TcpStream};
 
 use super::{
     event_loop::{EventLoop, PlaneKind},
+    secure::Secure,
     shared::Shared,
     timers::{Owner, Timer},
 };
@@ -41,7 +42,9 @@ const MAX_REFUSED: usize = 256;
 const MAX_OPERATORS: usize = 64;
 
 pub(super) struct Client {
-    stream: TcpStream,
+    pub(super) stream: TcpStream,
+    /// What stands between the two, if the port is not plain.
+    pub(super) tls: Option<Box<Secure>>,
     pub(super) conn: Conn,
     pub(super) number: u64,
     timer: Timer,
@@ -105,6 +108,12 @@ impl EventLoop {
         if (refused && self.refused >= MAX_REFUSED) || self.clients.len() >= MAX_SLOTS {
             return;
         }
+        let now = self.clock.now();
+        let tls = match self.plane {
+            PlaneKind::Data => Secure::accept(&shared.config, now),
+            PlaneKind::Ops => Ok(None),
+        };
+        let Ok(tls) = tls else { return };
         let entry = self.clients.vacant_entry();
         let slot = entry.key();
         let interest = Interest::READABLE | Interest::WRITABLE;
@@ -118,7 +127,7 @@ impl EventLoop {
             let turn = Turn::new(&shared.config, &self.clock, &self.tally, self.draining);
             Conn::refused(Answer::line(Status::ServiceUnavailable, text), &turn)
         } else {
-            Conn::new(self.clock.now())
+            Conn::new(now)
         };
         match (refused, self.plane) {
             (true, _) => self.refused += 1,
@@ -133,6 +142,7 @@ impl EventLoop {
         self.numbers += 1;
         entry.insert(Client {
             stream,
+            tls,
             conn,
             number: self.numbers,
             timer: Timer::default(),
@@ -167,9 +177,9 @@ impl EventLoop {
             return;
         }
         let turn = Turn::new(&shared.config, &self.clock, &self.tally, self.draining);
-        let is_due = client.conn.deadline(&turn).is_some_and(|at| at <= turn.clock.now());
+        let is_due = client.deadline(&turn).is_some_and(|at| at <= turn.clock.now());
         let by = if client.shut { Closed::Server } else { Closed::Deadline };
-        if is_due && client.conn.expire(&turn) {
+        if is_due && client.expire(&turn) {
             self.remove(shared, slot, by);
         } else {
             self.mark(slot);
@@ -191,7 +201,7 @@ impl EventLoop {
     }
 
     fn read<E: Engine>(&mut self, shared: &Shared<E>, slot: usize) -> io::Result<()> {
-        let Self { clients, scratch, next, fetches, relays, .. } = self;
+        let Self { clients, scratch, plain, next, fetches, relays, .. } = self;
         let client = &mut clients[slot];
         next.slot = slot;
         let mut plane = match self.plane {
@@ -201,13 +211,15 @@ impl EventLoop {
                 fetches,
                 writes: &mut relays.asked,
                 permits: &shared.permits,
+                is_node: client.is_node(&shared.config),
             }),
             PlaneKind::Ops => AnyPlane::Ops(OpsPlane { report: &|| shared.report() }),
         };
         let turn = Turn::new(&shared.config, &self.clock, &self.tally, self.draining);
         client.conn.resume(&mut plane, &turn);
-        if client.readable && matches!(client.conn.next(&turn), Next::Read | Next::Shut) {
-            match client.stream.read(scratch) {
+        if client.readable && client.wants_read(client.conn.next(&turn)) {
+            match client.receive(scratch) {
+                Ok(0) if client.is_handshaking() => return Err(io::ErrorKind::UnexpectedEof.into()),
                 Ok(0) => {
                     client.readable = false;
                     client.conn.end();
@@ -218,7 +230,10 @@ impl EventLoop {
                     // that was announced; what comes afterwards is a new event.
                     let is_more = count == scratch.len() || client.read_closed;
                     client.readable = is_more || self.draining;
-                    client.conn.receive(&mut scratch[..count], &mut plane, &turn);
+                    match client.tls {
+                        None => client.conn.receive(&mut scratch[..count], &mut plane, &turn),
+                        Some(_) => client.decipher(&scratch[..count], plain, &mut plane, &turn),
+                    }
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => client.readable = false,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -230,13 +245,17 @@ impl EventLoop {
 
     fn write<E>(&mut self, _shared: &Shared<E>, slot: usize) -> io::Result<()> {
         let client = &mut self.clients[slot];
-        if !client.conn.has_output() || !client.writable {
+        if !client.wants_write() || !client.writable {
             return Ok(());
         }
         let mut slices = [IoSlice::new(&[]); MAX_SLICES];
         let count = client.conn.slices(&mut slices);
-        match client.stream.write_vectored(&slices[..count]) {
-            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+        let sent = match &mut client.tls {
+            None => client.stream.write_vectored(&slices[..count]),
+            Some(tls) => tls.send(&slices[..count], &mut client.stream),
+        };
+        match sent {
+            Ok(0) if client.tls.is_none() => return Err(io::ErrorKind::WriteZero.into()),
             Ok(sent) => {
                 self.tally.meter.sent_bytes.add(sent as u64);
                 client.conn.sent(sent, self.clock.now());
@@ -257,6 +276,9 @@ impl EventLoop {
             client.conn.drain();
         }
         let mut next = client.conn.next(&turn);
+        if matches!(next, Next::Shut | Next::Drop) {
+            client.take_leave();
+        }
         if next == Next::Shut {
             // It fails where the client has reset the connection, and then the next read says so.
             drop(client.stream.shutdown(Shutdown::Write));
@@ -264,10 +286,10 @@ impl EventLoop {
             client.shut = true;
             next = client.conn.next(&turn);
         }
-        let can_read = client.readable && next == Next::Read;
-        let can_write = client.writable && client.conn.has_output();
+        let can_read = client.readable && client.wants_read(next);
+        let can_write = client.writable && client.wants_write();
         let owner = Owner { token: 2 * slot, number: client.number };
-        if let Some(deadline) = client.conn.deadline(&turn) {
+        if let Some(deadline) = client.deadline(&turn) {
             self.timers.set(&mut client.timer, deadline, owner);
         }
         if can_read || can_write || client.conn.can_resume(&turn) {
@@ -294,9 +316,18 @@ impl EventLoop {
 }
 
 /// Both planes as one type, so that the code that moves bytes is there once.
-enum AnyPlane<'a, E> {
+pub(super) enum AnyPlane<'a, E> {
     Data(DataPlane<'a, E>),
     Ops(OpsPlane<'a>),
+}
+
+impl<E> AnyPlane<'_, E> {
+    /// Takes note whether the client has the certificate of a node.
+    pub(super) fn vouch(&mut self, is_node: bool) {
+        if let Self::Data(plane) = self {
+            plane.is_node = is_node;
+        }
+    }
 }
 
 impl<E: Engine> Plane for AnyPlane<'_, E> {

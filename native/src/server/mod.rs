@@ -6,6 +6,7 @@ mod lanes;
 mod link;
 mod listen;
 mod relays;
+mod secure;
 mod shared;
 mod timers;
 mod upstream;
