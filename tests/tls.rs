@@ -1,7 +1,8 @@
 //! TLS of real processes: what an operator sees of it, other people's clients, and nodes and origins
-//! that are reached over it.
+//! that are reached over it, for loads and for writes.
 
 use std::fs;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -9,8 +10,8 @@ use rustix::process::Signal;
 use tempfile::TempDir;
 
 use crate::harness::{
-    Client, Credentials, HOSTS, Origin, Process, Reply, TlsFiles, eventually, free_address, get,
-    run,
+    Client, Credentials, HOSTS, Origin, Process, Reply, TOKEN, TlsFiles, delete, eventually,
+    free_address, get, put, run,
 };
 
 /// A group over an origin at this URL, and what comes with it.
@@ -37,6 +38,12 @@ impl Server {
         let config = config(&origin.url(), "") + &tls.table();
         let process = Process::start(directory.path(), Some(&config));
         Self { process, tls, _origin: origin, _directory: directory }
+    }
+
+    /// What the metrics say of the last reload.
+    fn last_reload(&self) -> f64 {
+        let metrics = self.process.metrics();
+        metrics.of("gocache_config_last_reload_successful", &[]).expect("it is told")
     }
 
     fn connect(&self) -> Client {
@@ -80,6 +87,8 @@ fn a_bad_file_changes_nothing_and_says_why() {
         server.tls.install(&Credentials { certificate, key });
         server.process.signal(Signal::HUP);
         server.process.logs(why);
+        server.process.logs("not reloaded; nothing has changed");
+        assert_eq!(server.last_reload(), 0.0, "{why}");
         let log = server.process.log();
         let line = log.lines().find(|line| line.contains(why)).expect("it was just there");
         assert!(line.contains(place), "expected {place} in {line}");
@@ -90,6 +99,42 @@ fn a_bad_file_changes_nothing_and_says_why() {
     server.tls.install(&authority.issue_expired(&HOSTS));
     server.process.signal(Signal::HUP);
     server.process.logs("expired at 2021-01-01T00:00:00Z");
+    eventually("it counts as reloaded", || server.last_reload() == 1.0);
+}
+
+#[test]
+fn the_files_are_named_by_variables_too() {
+    let (origin, tls) = (Origin::start(), TlsFiles::new());
+    origin.set_otherwise(Reply::Echo);
+    let directory = tempfile::tempdir().expect("a directory");
+    let text = config(&origin.url(), "");
+    let path = |name: &str| tls.path().join(name);
+    let files =
+        [("GOCACHE_TLS_CERTIFICATE", path("cert.pem")), ("GOCACHE_TLS_KEY", path("key.pem"))];
+    let process = Process::start_in(directory.path(), &text, &files);
+    Client::connect_tls(process.addr, &tls.client()).get("one").status(200);
+    fs::write(path("key.pem"), "nothing of use").expect("writable");
+    process.signal(Signal::HUP);
+    process.logs("GOCACHE_TLS_KEY: ");
+    Client::connect_tls(process.addr, &tls.client()).get("two").status(200);
+}
+
+#[test]
+fn a_token_over_tls_is_read_by_nobody_else() {
+    let (origin, tls) = (Origin::start(), TlsFiles::new());
+    let directory = tempfile::tempdir().expect("a directory");
+    let writes = format!("[writes]\ntoken = \"{TOKEN}\"\n");
+    let text = config(&origin.url(), "") + &writes;
+    let everywhere = SocketAddr::from(([0, 0, 0, 0], free_address().port()));
+    let warning = "writes are allowed without TLS";
+    let process =
+        Process::start_at(directory.path(), Some(&(text.clone() + &tls.table())), everywhere);
+    // The log is written in order.
+    process.logs("\"ready\"");
+    assert!(!process.log().contains(warning), "{}", process.log());
+    fs::write(directory.path().join("gocache.toml"), text).expect("writable");
+    process.signal(Signal::HUP);
+    process.logs(warning);
 }
 
 #[test]
@@ -259,7 +304,8 @@ impl Cluster {
                 "[cluster]\nself = \"{own}\"\npeers = [\"{one}\", \"{other}\"]\nca = \"{}\"\n",
                 ca.display()
             );
-            let config = config(&origin.url(), "") + &tls.table() + &cluster;
+            let writes = format!("[writes]\ntoken = \"{TOKEN}\"\n");
+            let config = config(&origin.url(), "") + &tls.table() + &cluster + &writes;
             Process::start_at(directory.path(), Some(&config), own)
         };
         let nodes = (0..).zip(&directories).map(|(at, it)| start(at, it)).collect();
@@ -281,6 +327,32 @@ fn nodes_ask_each_other_over_tls_and_know_each_other_by_certificates() {
     for node in &cluster.nodes {
         assert!(node.metric("gocache_peer_loads_total") > 0.0, "the keys are shared");
         assert_eq!(node.metric("gocache_peer_failures_total"), 0.0);
+    }
+}
+
+#[test]
+fn writes_reach_all_nodes_over_tls() {
+    let cluster = Cluster::start();
+    let mut clients: Vec<Client> = cluster
+        .nodes
+        .iter()
+        .map(|node| Client::connect_tls(node.addr, &cluster.tls.client()))
+        .collect();
+    for number in 0..20 {
+        let key = format!("key-{number}");
+        // More than fits into one record, on either way.
+        let long = "v".repeat(40_000 + number);
+        let writer = number % 2;
+        clients[writer].send(put(&key, &long)).answer().status(204);
+        for client in &mut clients {
+            client.get(&key).status(200).body(&long);
+        }
+        assert_eq!(cluster.origin.loads_of(&key), 0, "loads of {key}");
+        clients[1 - writer].send(delete(&key)).answer().status(204);
+        for client in &mut clients {
+            client.get(&key).status(200).body(&key);
+        }
+        assert_eq!(cluster.origin.loads_of(&key), 1, "loads of {key} after it was deleted");
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{
     path::{Path, PathBuf},
-    time::SystemTime,
+    time::{SystemTime, UNIX_EPOCH},
 };
 
 use gocache_core::PeerId;
@@ -55,6 +55,12 @@ impl TlsConfig {
     /// What new sessions are made with.
     pub(crate) const fn contexts(&self) -> &Contexts {
         &self.contexts
+    }
+
+    /// When the certificate ends, in seconds since 1970, if that can be told.
+    pub(crate) fn expires_at(&self) -> Option<u64> {
+        let until = self.contexts.until()?;
+        until.duration_since(UNIX_EPOCH).ok().map(|until| until.as_secs())
     }
 
     /// How another node is reached.

@@ -22,7 +22,7 @@ use crate::{
     data::{DataPlane, MAX_SLOTS},
     engine::Engine,
     http1::Request,
-    meter::Closed,
+    meter::{Closed, Handshake, Meter},
     ops::OpsPlane,
     output::MAX_SLICES,
     phase::Next,
@@ -248,18 +248,12 @@ impl EventLoop {
         if !client.wants_write() || !client.writable {
             return Ok(());
         }
-        let mut slices = [IoSlice::new(&[]); MAX_SLICES];
-        let count = client.conn.slices(&mut slices);
-        let sent = match &mut client.tls {
-            None => client.stream.write_vectored(&slices[..count]),
-            Some(tls) => tls.send(&slices[..count], &mut client.stream),
+        let sent = match client.tls {
+            None => client.send(&self.tally.meter, self.clock.now()),
+            Some(_) => client.encipher(&self.tally.meter, self.clock.now()),
         };
         match sent {
-            Ok(0) if client.tls.is_none() => return Err(io::ErrorKind::WriteZero.into()),
-            Ok(sent) => {
-                self.tally.meter.sent_bytes.add(sent as u64);
-                client.conn.sent(sent, self.clock.now());
-            }
+            Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => client.writable = false,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
@@ -300,6 +294,9 @@ impl EventLoop {
 
     fn remove<E>(&mut self, shared: &Shared<E>, slot: usize, by: Closed) {
         if let Some(mut client) = self.clients.try_remove(slot) {
+            if client.is_handshaking() {
+                self.tally.meter.handshake(Handshake::Failed);
+            }
             if !client.refused {
                 self.tally.meter.close(by);
             }
@@ -312,6 +309,21 @@ impl EventLoop {
                 (false, PlaneKind::Ops) => {}
             }
         }
+    }
+}
+
+impl Client {
+    /// Sends what the socket takes, in the clear.
+    fn send(&mut self, meter: &Meter, now: Instant) -> io::Result<()> {
+        let mut slices = [IoSlice::new(&[]); MAX_SLICES];
+        let count = self.conn.slices(&mut slices);
+        let sent = self.stream.write_vectored(&slices[..count])?;
+        if sent == 0 {
+            return Err(io::ErrorKind::WriteZero.into());
+        }
+        meter.sent_bytes.add(sent as u64);
+        self.conn.sent(sent, now);
+        Ok(())
     }
 }
 

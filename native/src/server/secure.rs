@@ -1,7 +1,7 @@
 //! What TLS adds to a client: its bytes in between the socket and the connection, and its end.
 
 use std::{
-    io::{self, IoSlice, Read},
+    io::{self, IoSlice, Read, Write},
     net::Shutdown,
 };
 
@@ -14,6 +14,8 @@ use crate::{
     config::Config,
     conn::Conn,
     engine::Engine,
+    meter::{Handshake, Meter},
+    output::MAX_SLICES,
     phase::Next,
     tls::{Came, Protocol, Session},
 };
@@ -42,14 +44,6 @@ impl Secure {
         Ok(Some(Box::new(Self { session, until, is_node: None, has_ended: false })))
     }
 
-    pub(super) fn send(
-        &mut self,
-        plain: &[IoSlice<'_>],
-        socket: &mut TcpStream,
-    ) -> io::Result<usize> {
-        self.session.send(plain, socket)
-    }
-
     fn is_node(&mut self, config: &Config) -> bool {
         // Nobody knows before the handshake is over, nor asks.
         if self.session.is_handshaking() {
@@ -59,6 +53,28 @@ impl Secure {
             let tls = config.tls.as_ref().zip(self.session.certificate());
             tls.is_some_and(|(tls, certificate)| tls.is_node(certificate))
         })
+    }
+}
+
+/// A socket that counts what it takes.
+struct Counted<'a> {
+    stream: &'a mut TcpStream,
+    bytes: usize,
+}
+
+impl Write for Counted<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.write_vectored(&[IoSlice::new(bytes)])
+    }
+
+    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        let sent = self.stream.write_vectored(slices)?;
+        self.bytes += sent;
+        Ok(sent)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.stream.flush()
     }
 }
 
@@ -127,6 +143,20 @@ impl Client {
         plane: &mut AnyPlane<'_, E>,
         turn: &Turn<'_>,
     ) {
+        let began = self.is_handshaking();
+        self.take(bytes, plain, plane, turn);
+        if began && self.tls.is_some() && !self.is_handshaking() {
+            turn.tally.meter.handshake(Handshake::Done);
+        }
+    }
+
+    fn take<E: Engine>(
+        &mut self,
+        bytes: &[u8],
+        plain: &mut [u8],
+        plane: &mut AnyPlane<'_, E>,
+        turn: &Turn<'_>,
+    ) {
         let Some(tls) = &mut self.tls else { return };
         let mut rest = bytes;
         loop {
@@ -154,7 +184,11 @@ impl Client {
         let Some(mut tls) = self.tls.take() else { return };
         let peer = self.stream.peer_addr().ok();
         tracing::debug!(?peer, %error, "TLS with a client failed");
-        if tls.session.is_handshaking() && bytes.first().is_some_and(u8::is_ascii_uppercase) {
+        let is_handshaking = tls.session.is_handshaking();
+        if is_handshaking {
+            turn.tally.meter.handshake(Handshake::Failed);
+        }
+        if is_handshaking && bytes.first().is_some_and(u8::is_ascii_uppercase) {
             // No record begins like this, but a method does.
             let text = "this port speaks TLS: ask for https://";
             self.conn = Conn::refused(Answer::line(Status::BadRequest, text), turn);
@@ -165,6 +199,23 @@ impl Client {
         drop(self.stream.shutdown(Shutdown::Write));
         self.conn = Conn::new(turn.clock.now());
         self.conn.shut(turn.clock.now());
+    }
+
+    /// Sends what the socket takes, over TLS.
+    #[inline(never)]
+    pub(super) fn encipher(&mut self, meter: &Meter, now: Instant) -> io::Result<()> {
+        let Self { stream, tls: Some(tls), conn, .. } = self else { return Ok(()) };
+        let mut slices = [IoSlice::new(&[]); MAX_SLICES];
+        let count = conn.slices(&mut slices);
+        let mut socket = Counted { stream, bytes: 0 };
+        let sent = tls.session.send(&slices[..count], &mut socket);
+        let bytes = socket.bytes;
+        if bytes > 0 {
+            meter.sent_bytes.add(bytes as u64);
+            // A client that takes a part of a record takes something.
+            conn.sent(*sent.as_ref().unwrap_or(&0), now);
+        }
+        sent.map(drop)
     }
 
     /// Says to a client with TLS that this was all (RFC 8446, 6.1), if the socket takes it at once.

@@ -16,7 +16,7 @@ use super::{lanes::Control, upstream::Upstream};
 use crate::{
     clock::Epoch,
     cluster::Breaker,
-    config::{ClusterConfig, Config, OriginConfig, OriginKind, SqliteConfig, Target},
+    config::{ClusterConfig, Config, OriginConfig, OriginKind, SqliteConfig, Target, TlsConfig},
     engine::Engine,
     meter::Meters,
     ops::{GroupReport, Report},
@@ -224,6 +224,7 @@ impl<E: Engine> Shared<E> {
             peers: others.map(|peer| (peer.name.clone(), is_up(peer))).collect(),
             lanes: Arc::clone(&self.meters.lanes),
             reloads: self.control.reloads.last(),
+            certificate_expires_at: self.config.tls.as_ref().and_then(TlsConfig::expires_at),
         }
     }
 }

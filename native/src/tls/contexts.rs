@@ -87,6 +87,11 @@ impl Contexts {
         self.peers.as_ref()
     }
 
+    /// When our certificate ends, if that can be told.
+    pub(crate) fn until(&self) -> Option<SystemTime> {
+        self.validity.map(|(_, until)| until)
+    }
+
     /// What is wrong with our certificate at this time, if anything is.
     pub(crate) fn untimely(&self, now: SystemTime) -> Option<String> {
         let (from, until) = self.validity?;
