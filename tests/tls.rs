@@ -1,5 +1,7 @@
 //! TLS of real processes: what an operator sees of it, other people's clients, and nodes and origins
-//! that are reached over it, for loads and for writes.
+//! that are reached over it.
+
+mod cluster;
 
 use std::fs;
 use std::net::SocketAddr;
@@ -10,8 +12,8 @@ use rustix::process::Signal;
 use tempfile::TempDir;
 
 use crate::harness::{
-    Client, Credentials, HOSTS, Origin, Process, Reply, TOKEN, TlsFiles, delete, eventually,
-    free_address, get, put, run,
+    Client, Credentials, HOSTS, Origin, Process, Reply, TOKEN, TlsFiles, eventually, free_address,
+    get, run,
 };
 
 /// A group over an origin at this URL, and what comes with it.
@@ -276,107 +278,4 @@ fn an_origin_is_asked_over_tls() {
     let stranger = start(directory.path(), &server.tls.path().join("client-ca.pem"));
     stranger.get("Tom").status(502).one_line();
     stranger.logs("its certificate is not trusted");
-}
-
-/// Nodes that know each other by their certificates, without a secret.
-struct Cluster {
-    nodes: Vec<Process>,
-    tls: TlsFiles,
-    origin: Origin,
-    _directories: Vec<TempDir>,
-}
-
-impl Cluster {
-    fn start() -> Self {
-        let origin = Origin::start();
-        origin.set_otherwise(Reply::Echo);
-        // One authority vouches for the nodes as servers and as clients.
-        let tls = TlsFiles::with_client_ca("optional");
-        fs::write(tls.path().join("client-ca.pem"), tls.authority.pem()).expect("writable");
-        let directories: Vec<TempDir> =
-            (0..2).map(|_| tempfile::tempdir().expect("a directory")).collect();
-        let addresses: Vec<_> = (0..2).map(|_| free_address()).collect();
-        let [one, other] = [addresses[0], addresses[1]];
-        let start = |at: usize, directory: &TempDir| {
-            let own = addresses[at];
-            let ca = tls.path().join("client-ca.pem");
-            let cluster = format!(
-                "[cluster]\nself = \"{own}\"\npeers = [\"{one}\", \"{other}\"]\nca = \"{}\"\n",
-                ca.display()
-            );
-            let writes = format!("[writes]\ntoken = \"{TOKEN}\"\n");
-            let config = config(&origin.url(), "") + &tls.table() + &cluster + &writes;
-            Process::start_at(directory.path(), Some(&config), own)
-        };
-        let nodes = (0..).zip(&directories).map(|(at, it)| start(at, it)).collect();
-        Self { nodes, tls, origin, _directories: directories }
-    }
-}
-
-#[test]
-fn nodes_ask_each_other_over_tls_and_know_each_other_by_certificates() {
-    let cluster = Cluster::start();
-    for number in 0..40 {
-        let key = format!("key-{number}");
-        for node in &cluster.nodes {
-            let mut client = Client::connect_tls(node.addr, &cluster.tls.client());
-            client.get(&key).status(200).body(&key);
-        }
-        assert_eq!(cluster.origin.loads_of(&key), 1, "loads of {key}");
-    }
-    for node in &cluster.nodes {
-        assert!(node.metric("gocache_peer_loads_total") > 0.0, "the keys are shared");
-        assert_eq!(node.metric("gocache_peer_failures_total"), 0.0);
-    }
-}
-
-#[test]
-fn writes_reach_all_nodes_over_tls() {
-    let cluster = Cluster::start();
-    let mut clients: Vec<Client> = cluster
-        .nodes
-        .iter()
-        .map(|node| Client::connect_tls(node.addr, &cluster.tls.client()))
-        .collect();
-    for number in 0..20 {
-        let key = format!("key-{number}");
-        // More than fits into one record, on either way.
-        let long = "v".repeat(40_000 + number);
-        let writer = number % 2;
-        clients[writer].send(put(&key, &long)).answer().status(204);
-        for client in &mut clients {
-            client.get(&key).status(200).body(&long);
-        }
-        assert_eq!(cluster.origin.loads_of(&key), 0, "loads of {key}");
-        clients[1 - writer].send(delete(&key)).answer().status(204);
-        for client in &mut clients {
-            client.get(&key).status(200).body(&key);
-        }
-        assert_eq!(cluster.origin.loads_of(&key), 1, "loads of {key} after it was deleted");
-    }
-}
-
-#[test]
-fn a_mark_counts_only_with_the_certificate_of_a_node() {
-    let cluster = Cluster::start();
-    let node = &cluster.nodes[0];
-    let authority = &cluster.tls.authority;
-    let forwarded = || node.metric("gocache_peer_loads_total");
-    let ask = |prefix: &str, credentials: Option<&Credentials>| {
-        let config = authority.client_with(rustls::ALL_VERSIONS, credentials);
-        let mut client = Client::connect_tls(node.addr, &config);
-        for number in 0..20 {
-            let key = format!("{prefix}-{number}");
-            let fields = "Host: gocache\r\nGocache-Peer: 127.0.0.1\r\n";
-            let request = format!("GET /_gocache/scores/{key} HTTP/1.1\r\n{fields}\r\n");
-            client.send(request).answer().status(200).body(key);
-        }
-    };
-    ask("node", Some(&authority.issue(&["127.0.0.1"])));
-    assert_eq!(forwarded(), 0.0, "what a node asks for is never sent on");
-    ask("other", Some(&authority.issue(&["127.0.0.2", "a client"])));
-    let others = forwarded();
-    assert!(others > 0.0, "a certificate for another host makes no node");
-    ask("nobody", None);
-    assert!(forwarded() > others, "nor does none at all");
 }

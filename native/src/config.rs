@@ -7,6 +7,7 @@ mod check;
 mod error;
 mod follow;
 mod keys;
+mod origins;
 mod overrides;
 mod raw;
 mod tls;

@@ -3,7 +3,6 @@
 //! That all else is the same over TLS as it is without is not said here: every other promise runs
 //! over TLS too.
 
-use std::fs;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
@@ -14,9 +13,9 @@ use rustls::pki_types::ServerName;
 use rustls::version::{TLS12, TLS13};
 use rustls::{ClientConfig, ClientConnection, HandshakeKind, ProtocolVersion};
 
+use super::operations::scrape;
 use crate::harness::{
-    Asked, Authority, Client, Credentials, Frontend, HOSTS, PATIENCE, Setup, Site, TlsFiles,
-    eventually, get,
+    Asked, Authority, Client, Frontend, HOSTS, PATIENCE, Setup, Site, TlsFiles, eventually, get,
 };
 
 // The frontend that has TLS by itself would show nothing else.
@@ -33,31 +32,30 @@ promises! { in native for Native:
     http_in_the_clear_is_told,
     an_end_without_a_word_is_judged_by_http,
     a_session_is_resumed,
-    new_files_are_for_new_connections,
-    a_file_that_is_no_use_changes_nothing,
-    clients_have_to_show_certificates_from_now_on,
-    tls_comes_and_goes
+    handshakes_are_counted,
+    when_the_certificate_ends_is_told
 }
 promises! { in wasi for Wasi:
     both_versions_are_spoken,
-    a_required_certificate_is_demanded,
-    new_files_are_for_new_connections,
-    tls_comes_and_goes
+    a_required_certificate_is_demanded
 }
 
 const DEADLINE: Duration = Duration::from_millis(500);
 const DEADLINE_TEXT: &str = "500ms";
 
-fn site<F: Frontend>() -> Site {
+pub(super) fn site<F: Frontend>() -> Site {
     Setup::new().tls(TlsFiles::new()).start::<F>()
 }
 
-fn files(site: &Site) -> &TlsFiles {
+pub(super) fn files(site: &Site) -> &TlsFiles {
     site.tls.as_ref().expect("it was started with them")
 }
 
 /// A handshake, done by hand so that a test can look at it: the connection after it.
-fn handshake(site: &Site, config: &Arc<ClientConfig>) -> std::io::Result<ClientConnection> {
+pub(super) fn handshake(
+    site: &Site,
+    config: &Arc<ClientConfig>,
+) -> std::io::Result<ClientConnection> {
     let mut socket = TcpStream::connect(site.addr())?;
     socket.set_read_timeout(Some(PATIENCE))?;
     let name = ServerName::from(site.addr().ip());
@@ -276,82 +274,34 @@ fn a_session_is_resumed<F: Frontend>() {
     }
 }
 
-fn new_files_are_for_new_connections<F: Frontend>() {
+fn handshakes_are_counted<F: Frontend>() {
     let site = site::<F>();
-    let mut old = site.connect();
-    old.get("hot").status(200);
-    let before = old.certificate();
-    let config = files(&site).client();
-    Client::connect_tls(site.addr(), &config).get("hot").status(200);
-    files(&site).install(&files(&site).authority.issue(&HOSTS));
-    assert_eq!(site.reload(&Setup::new().text(&site.origin)), Ok(vec![]));
-    eventually("the new certificate is shown", || {
+    let of = |outcome| {
+        let labels = [("outcome", outcome)];
+        scrape(&site).of("gocache_tls_handshakes_total", &labels).expect("it is told")
+    };
+    assert_eq!((of("ok"), of("failed")), (0.0, 0.0));
+    for _ in 0..3 {
+        site.get("hot").status(200);
+        // Requests are not handshakes.
         let mut client = site.connect();
         client.get("hot").status(200);
-        client.certificate() != before
-    });
-    old.get("hot").status(200).body("hot value");
-    assert_eq!(old.certificate(), before);
-    let tls = handshake(&site, &config).expect("the server speaks it");
-    let kind = tls.handshake_kind();
-    assert_eq!(kind, Some(HandshakeKind::Full), "what was agreed on before is not resumed");
+        client.get("hot").status(200);
+    }
+    drop(TcpStream::connect(site.addr()).expect("the server accepts"));
+    Client::connect(site.addr()).send(get("hot")).answer().status(400);
+    let other = Authority::new("of somebody else").client();
+    Client::connect_tls(site.addr(), &other).offer(get("hot"));
+    eventually("all are told apart", || (of("ok"), of("failed")) == (6.0, 3.0));
 }
 
-fn a_file_that_is_no_use_changes_nothing<F: Frontend>() {
+fn when_the_certificate_ends_is_told<F: Frontend>() {
+    const NAME: &str = "gocache_tls_certificate_expiry_timestamp_seconds";
     let site = site::<F>();
-    let mut client = site.connect();
-    client.get("hot").status(200);
-    let (before, other) = (client.certificate(), files(&site).authority.issue(&HOSTS));
-    let text = Setup::new().url("http://127.0.0.1:1/").text(&site.origin);
-    let sound = fs::read_to_string(files(&site).path().join("cert.pem")).expect("it is there");
-    files(&site).install(&Credentials { certificate: sound, ..other });
-    let why = site.reload(&text).expect_err("a key of another certificate");
-    assert!(why.contains("key.pem is not the key of the certificate in "), "{why}");
-    fs::remove_file(files(&site).path().join("cert.pem")).expect("it is there");
-    let why = site.reload(&text).expect_err("no certificate");
-    assert!(why.contains("cert.pem cannot be read: No such file"), "{why}");
-    let mut client = site.connect();
-    client.get("cold").status(404);
-    assert_eq!(client.certificate(), before, "nor has anything else changed");
-}
-
-/// Who stands is served on, and by what was agreed on before nobody comes in.
-fn clients_have_to_show_certificates_from_now_on<F: Frontend>() {
-    let site = site::<F>();
-    let config = files(&site).client();
-    let mut old = Client::connect_tls(site.addr(), &config);
-    old.get("hot").status(200);
-    let ca = files(&site).path().join("client-ca.pem");
-    let table = format!("{}client_ca = \"{}\"\n", files(&site).table(), ca.display());
-    assert_eq!(site.reload(&(Setup::new().text(&site.origin) + &table)), Ok(vec![]));
-    eventually("who shows no certificate is refused", || {
-        let mut client = Client::connect_tls(site.addr(), &config);
-        client.offer(get("hot"));
-        client.next_answer(Asked::Get).is_err()
-    });
-    old.get("hot").status(200);
-    let shown = files(&site).clients.issue(&["a client"]);
-    let config = files(&site).authority.client_with(rustls::ALL_VERSIONS, Some(&shown));
-    Client::connect_tls(site.addr(), &config).get("hot").status(200);
-}
-
-fn tls_comes_and_goes<F: Frontend>() {
-    let (site, tls) = (Site::new::<F>(), TlsFiles::new());
-    let mut plain = Client::connect(site.addr());
-    plain.get("hot").status(200);
-    let text = Setup::new().text(&site.origin);
-    let (with_tls, config) = (text.clone() + &tls.table(), tls.client());
-    assert_eq!(site.reload(&with_tls), Ok(vec![]));
-    let asked = |mut client: Client| {
-        client.offer(get("hot"));
-        client.next_answer(Asked::Get).ok().flatten().is_some_and(|it| it.status == 200)
-    };
-    eventually("TLS is spoken", || asked(Client::connect_tls(site.addr(), &config)));
-    assert!(!asked(Client::connect(site.addr())), "and nothing else, with who comes now");
-    plain.get("hot").status(200);
-    let mut secure = Client::connect_tls(site.addr(), &config);
-    secure.get("hot").status(200);
-    assert_eq!(site.reload(&text), Ok(vec![]));
-    eventually("there is none any more", || asked(Client::connect(site.addr())));
-    secure.get("hot").status(200);
+    assert!(scrape(&site).of(NAME, &[]).expect("it is told") > 1_800_000_000.0);
+    files(&site).install(&files(&site).authority.issue_expired(&HOSTS));
+    assert_eq!(site.reload(&Setup::new().text(&site.origin)), Ok(vec![]));
+    let ended = Some(1_609_459_200.0);
+    eventually("2021-01-01", || scrape(&site).of(NAME, &[]) == ended);
+    assert_eq!(scrape(&Site::new::<F>()).of(NAME, &[]), None, "without a certificate");
 }

@@ -12,6 +12,7 @@ use mio::{Interest, Token, event::Event, net::TcpStream};
 
 use super::{
     event_loop::{EventLoop, PlaneKind},
+    planes::AnyPlane,
     secure::Secure,
     shared::Shared,
     timers::{Owner, Timer},
@@ -21,13 +22,10 @@ use crate::{
     conn::Conn,
     data::{DataPlane, MAX_SLOTS},
     engine::Engine,
-    http1::Request,
     meter::{Closed, Handshake, Meter},
     ops::OpsPlane,
     output::MAX_SLICES,
     phase::Next,
-    plane::{Intake, Plane, Reply},
-    writes,
 };
 
 /// How long to wait when the system has no descriptor for a new connection. There is no event for
@@ -324,43 +322,5 @@ impl Client {
         meter.sent_bytes.add(sent as u64);
         self.conn.sent(sent, now);
         Ok(())
-    }
-}
-
-/// Both planes as one type, so that the code that moves bytes is there once.
-pub(super) enum AnyPlane<'a, E> {
-    Data(DataPlane<'a, E>),
-    Ops(OpsPlane<'a>),
-}
-
-impl<E> AnyPlane<'_, E> {
-    /// Takes note whether the client has the certificate of a node.
-    pub(super) fn vouch(&mut self, is_node: bool) {
-        if let Self::Data(plane) = self {
-            plane.is_node = is_node;
-        }
-    }
-}
-
-impl<E: Engine> Plane for AnyPlane<'_, E> {
-    fn ask(&mut self, request: &Request<'_>, turn: &Turn<'_>) -> Reply {
-        match self {
-            Self::Data(plane) => plane.ask(request, turn),
-            Self::Ops(plane) => plane.ask(request, turn),
-        }
-    }
-
-    fn intake(&mut self, request: &Request<'_>, turn: &Turn<'_>) -> Intake {
-        match self {
-            Self::Data(plane) => plane.intake(request, turn),
-            Self::Ops(plane) => plane.intake(request, turn),
-        }
-    }
-
-    fn write(&mut self, write: writes::Write, turn: &Turn<'_>) -> Reply {
-        match self {
-            Self::Data(plane) => plane.write(write, turn),
-            Self::Ops(plane) => plane.write(write, turn),
-        }
     }
 }

@@ -5,6 +5,7 @@ mod event_loop;
 mod lanes;
 mod link;
 mod listen;
+mod planes;
 mod relays;
 mod secure;
 mod shared;

@@ -8,7 +8,7 @@ use std::{
 use gocache_core::{Instant, Status};
 use mio::net::TcpStream;
 
-use super::clients::{AnyPlane, Client};
+use super::{clients::Client, planes::AnyPlane};
 use crate::{
     answer::{Answer, Turn},
     config::Config,

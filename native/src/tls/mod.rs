@@ -4,7 +4,8 @@
 //! | decided | why |
 //! | --- | --- |
 //! | `ring` does the cryptography | it builds in seconds, with a C compiler alone |
-//! | sessions are resumed by tickets (RFC 8446, 4.6.1), whose keys a reload draws anew | nothing is kept for who has gone, and nobody comes back by what the files no longer allow |
+//! | sessions are resumed by tickets (RFC 8446, 4.6.1) | nothing is kept for who has gone |
+//! | a reload draws their keys anew | nobody comes back by what the files no longer allow |
 //! | no early data (RFC 8446, 8) | it can be replayed |
 //! | no renegotiation, no compression | rustls has neither |
 //! | no kTLS | a value is copied once into its records either way, and not every kernel has it |
