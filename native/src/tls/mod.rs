@@ -16,8 +16,8 @@
 //! handshake is over, what the plaintext goes to. For `h2` (RFC 9113) there would have to be:
 //!
 //! - its name before `http/1.1` in [`Protocol::OFFERED`], and a `Conn` that is an enum of two
-//!   engines with the methods that it has now (`receive`, `land`, `slices`, `sent`, `next`,
-//!   `deadline`...), so that the loops go on as they are;
+//!   engines with the methods that it has now (`receive`, `resume`, `land`, `written`,
+//!   `slices`, `sent`, `next`, `deadline`...), so that the loops go on as they are;
 //! - a sans-io engine: frames, HPACK with its table bounded, flow control of the connection and each
 //!   stream, `SETTINGS`, `PING` and `GOAWAY` (which is its drain). The library for it, `h2`, is
 //!   driven through `AsyncRead`: it would get an adapter over memory, or the frames be our own;
