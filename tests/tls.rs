@@ -184,6 +184,11 @@ fn wrong_files_are_found_before_anything_starts() {
     let message = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(0), "an expired certificate is no error: {message}");
     assert!(message.contains("wrong.toml:10:15: cert.pem expired at 2021-01-01"), "{message}");
+    tls.install(&tls.authority.issue(&["elsewhere.example"]));
+    let output = check();
+    let message = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "clients may know it by that name: {message}");
+    assert!(message.contains("cert.pem does not name the host of 127.0.0.1:1"), "{message}");
 }
 
 #[test]

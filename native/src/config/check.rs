@@ -43,8 +43,8 @@ impl Config {
         let (ops_listen, ops_listen_set) = listen_on(source, raw.ops_listen, 9998, "ops_listen");
         let cluster = raw.cluster.as_ref().map(|it| cluster(source, it, raw.tls.as_ref()));
         let cluster = cluster.transpose()?;
-        let nodes = raw.cluster.as_ref().zip(cluster.as_ref().map(|it| it.nodes.as_slice()));
-        let tls = raw.tls.as_ref().map(|raw| TlsConfig::check(source, raw, nodes)).transpose()?;
+        let both = raw.cluster.as_ref().zip(cluster.as_ref());
+        let tls = raw.tls.as_ref().map(|raw| TlsConfig::check(source, raw, both)).transpose()?;
         let config = Self {
             listen,
             ops_listen,
@@ -85,7 +85,7 @@ fn warnings(
         let text = "writes are allowed without TLS: the token can be read on the network";
         warnings.push(text.to_owned());
     }
-    warnings.extend(tls.and_then(|tls| tls.warning.clone()));
+    warnings.extend(tls.iter().flat_map(|tls| tls.warnings.clone()));
     warnings
 }
 

@@ -12,7 +12,7 @@ use rustls::{
 };
 use toml::Spanned;
 
-use super::{ConfigError, error::Source, raw};
+use super::{ClusterConfig, ConfigError, error::Source, raw};
 use crate::tls::{
     self, ClientAuth, Connector, Contexts, Identity, certificates, private_key, system_roots,
 };
@@ -24,15 +24,15 @@ pub struct TlsConfig {
     /// The hosts of all nodes of the cluster, this one included, by their [`PeerId`].
     nodes: Vec<ServerName<'static>>,
     /// What is wrong with the certificate that can be served all the same.
-    pub(super) warning: Option<String>,
+    pub(super) warnings: Vec<String>,
 }
 
 impl TlsConfig {
-    /// Reads the files. The names of nodes are those of the cluster, if there is one.
+    /// Reads the files.
     pub(super) fn check(
         source: &Source<'_>,
         raw: &raw::Tls,
-        cluster: Option<(&raw::Cluster, &[String])>,
+        cluster: Option<(&raw::Cluster, &ClusterConfig)>,
     ) -> Result<Self, ConfigError> {
         let required = is_required(source, raw)?;
         let clients = raw.client_ca.as_ref().map(|ca| {
@@ -43,13 +43,21 @@ impl TlsConfig {
             chain: read(source, &raw.certificate, certificates)?,
             key: read(source, &raw.key, private_key)?,
         };
+        let nodes = cluster.map(|(raw, cluster)| names(source, raw, &cluster.nodes));
+        let nodes = nodes.transpose()?.unwrap_or_default();
+        let nameless = cluster.and_then(|(raw, cluster)| {
+            let (own, certificate) =
+                (nodes.get(usize::from(cluster.own.0))?, identity.chain.first()?);
+            let is_named = tls::names_one_of(certificate, std::slice::from_ref(own));
+            let own = raw.own.get_ref();
+            (!is_named).then(|| format!("does not name the host of {own}; other nodes refuse it"))
+        });
         let peers = cluster.map(|(raw, _)| roots(source, raw.ca.as_ref(), &raw.own)).transpose()?;
-        let wrong = |error| unusable(source, raw, &error);
-        let contexts = Contexts::new(identity, clients.transpose()?, peers).map_err(wrong)?;
-        let warning = contexts.untimely(SystemTime::now());
-        let warning = warning.map(|what| about(source, &raw.certificate, &what).to_string());
-        let nodes = cluster.map(|(raw, nodes)| names(source, raw, nodes)).transpose()?;
-        Ok(Self { contexts, nodes: nodes.unwrap_or_default(), warning })
+        let contexts = Contexts::new(identity, clients.transpose()?, peers);
+        let contexts = contexts.map_err(|error| unusable(source, raw, &error))?;
+        let warnings = contexts.untimely(SystemTime::now()).into_iter().chain(nameless);
+        let warnings = warnings.map(|what| about(source, &raw.certificate, &what).to_string());
+        Ok(Self { warnings: warnings.collect(), contexts, nodes })
     }
 
     /// What new sessions are made with.
