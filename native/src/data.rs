@@ -157,15 +157,21 @@ fn no_such_group(route: &Route<'_>) -> Answer {
     Answer::line(Status::NotFound, text)
 }
 
+/// Who asks: a client, but for one whose mark counts.
+fn asker(request: &Request<'_>, turn: &Turn<'_>, is_node: bool) -> Asker {
+    match request.peer_secret {
+        Some(shown) if counts(shown, turn, is_node) => Asker::Peer,
+        _ => Asker::Client,
+    }
+}
+
 /// A mark counts only with the secret of the cluster, or from who has shown the certificate of a
 /// node; without them the request is a client's.
-fn asker(request: &Request<'_>, turn: &Turn<'_>, is_node: bool) -> Asker {
-    let (Some(shown), Some(cluster)) = (request.peer_secret, &turn.config.cluster) else {
-        return Asker::Client;
-    };
+#[cold]
+fn counts(shown: &[u8], turn: &Turn<'_>, is_node: bool) -> bool {
+    let Some(cluster) = &turn.config.cluster else { return false };
     let secret = cluster.secret.as_ref();
-    let has_secret = secret.is_some_and(|secret| shown.ct_eq(secret.as_bytes()).into());
-    if is_node || has_secret { Asker::Peer } else { Asker::Client }
+    is_node || secret.is_some_and(|secret| shown.ct_eq(secret.as_bytes()).into())
 }
 
 #[cfg(test)]

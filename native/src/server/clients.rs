@@ -22,7 +22,7 @@ use crate::{
     conn::Conn,
     data::{DataPlane, MAX_SLOTS},
     engine::Engine,
-    meter::{Closed, Handshake, Meter},
+    meter::{Closed, Handshake},
     ops::OpsPlane,
     output::MAX_SLICES,
     phase::Next,
@@ -246,12 +246,21 @@ impl EventLoop {
         if !client.wants_write() || !client.writable {
             return Ok(());
         }
-        let sent = match client.tls {
-            None => client.send(&self.tally.meter, self.clock.now()),
-            Some(_) => client.encipher(&self.tally.meter, self.clock.now()),
+        let mut slices = [IoSlice::new(&[]); MAX_SLICES];
+        let count = client.conn.slices(&mut slices);
+        let mut bytes = 0;
+        let sent = match &mut client.tls {
+            None => client.stream.write_vectored(&slices[..count]).inspect(|sent| bytes = *sent),
+            Some(tls) => tls.send(&slices[..count], &mut client.stream, &mut bytes),
         };
+        if bytes > 0 {
+            self.tally.meter.sent_bytes.add(bytes as u64);
+            // Over TLS a client may take a part of a record, of which nothing is out before the rest.
+            client.conn.sent(*sent.as_ref().unwrap_or(&0), self.clock.now());
+        }
         match sent {
-            Ok(()) => {}
+            Ok(0) if client.tls.is_none() => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(_) => {}
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => client.writable = false,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
@@ -307,20 +316,5 @@ impl EventLoop {
                 (false, PlaneKind::Ops) => {}
             }
         }
-    }
-}
-
-impl Client {
-    /// Sends what the socket takes, in the clear.
-    fn send(&mut self, meter: &Meter, now: Instant) -> io::Result<()> {
-        let mut slices = [IoSlice::new(&[]); MAX_SLICES];
-        let count = self.conn.slices(&mut slices);
-        let sent = self.stream.write_vectored(&slices[..count])?;
-        if sent == 0 {
-            return Err(io::ErrorKind::WriteZero.into());
-        }
-        meter.sent_bytes.add(sent as u64);
-        self.conn.sent(sent, now);
-        Ok(())
     }
 }

@@ -14,8 +14,7 @@ use crate::{
     config::Config,
     conn::Conn,
     engine::Engine,
-    meter::{Handshake, Meter},
-    output::MAX_SLICES,
+    meter::Handshake,
     phase::Next,
     tls::{Came, Protocol, Session},
 };
@@ -44,6 +43,18 @@ impl Secure {
         Ok(Some(Box::new(Self { session, until, is_node: None, has_ended: false })))
     }
 
+    /// Sends plaintext, and says how much of it is out; and adds up what the socket took.
+    #[inline(never)]
+    pub(super) fn send(
+        &mut self,
+        plain: &[IoSlice<'_>],
+        stream: &mut TcpStream,
+        bytes: &mut usize,
+    ) -> io::Result<usize> {
+        self.session.send(plain, &mut Counted { stream, bytes })
+    }
+
+    #[inline(never)]
     fn is_node(&mut self, config: &Config) -> bool {
         // Nobody knows before the handshake is over, nor asks.
         if self.session.is_handshaking() {
@@ -59,7 +70,7 @@ impl Secure {
 /// A socket that counts what it takes.
 struct Counted<'a> {
     stream: &'a mut TcpStream,
-    bytes: usize,
+    bytes: &'a mut usize,
 }
 
 impl Write for Counted<'_> {
@@ -69,7 +80,7 @@ impl Write for Counted<'_> {
 
     fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         let sent = self.stream.write_vectored(slices)?;
-        self.bytes += sent;
+        *self.bytes += sent;
         Ok(sent)
     }
 
@@ -199,23 +210,6 @@ impl Client {
         drop(self.stream.shutdown(Shutdown::Write));
         self.conn = Conn::new(turn.clock.now());
         self.conn.shut(turn.clock.now());
-    }
-
-    /// Sends what the socket takes, over TLS.
-    #[inline(never)]
-    pub(super) fn encipher(&mut self, meter: &Meter, now: Instant) -> io::Result<()> {
-        let Self { stream, tls: Some(tls), conn, .. } = self else { return Ok(()) };
-        let mut slices = [IoSlice::new(&[]); MAX_SLICES];
-        let count = conn.slices(&mut slices);
-        let mut socket = Counted { stream, bytes: 0 };
-        let sent = tls.session.send(&slices[..count], &mut socket);
-        let bytes = socket.bytes;
-        if bytes > 0 {
-            meter.sent_bytes.add(bytes as u64);
-            // A client that takes a part of a record takes something.
-            conn.sent(*sent.as_ref().unwrap_or(&0), now);
-        }
-        sent.map(drop)
     }
 
     /// Says to a client with TLS that this was all (RFC 8446, 6.1), if the socket takes it at once.
