@@ -1,9 +1,9 @@
 //! Each promise of the contract, written once and held against every frontend.
 //!
 //! A promise is a function of its own, generic over the frontend that starts the server. Each file
-//! of the suite lists its promises at the top; `promises!` makes of every one a test `native::…`
-//! and a test `wasi::…`. A promise that is missing in its list is dead code, which the lints
-//! refuse: none can be forgotten, and none for a frontend.
+//! of the suite lists its promises at the top; `promises!` makes of every one a test `native::…`,
+//! a test `tls::…` and a test `wasi::…`. A promise that is missing in its list is dead code, which
+//! the lints refuse: none can be forgotten, and none for a frontend.
 
 /// Makes a test of every promise for every frontend.
 macro_rules! promises {

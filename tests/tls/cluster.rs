@@ -3,11 +3,13 @@
 
 use std::fs;
 
+use rustix::process::Signal;
 use tempfile::TempDir;
 
 use super::config;
 use crate::harness::{
-    Client, Credentials, Origin, Process, Reply, TOKEN, TlsFiles, delete, free_address, put,
+    Authority, Client, Credentials, HOSTS, Origin, Process, Reply, TOKEN, TlsFiles, delete,
+    eventually, free_address, put,
 };
 
 /// Nodes that know each other by their certificates, without a secret.
@@ -43,23 +45,57 @@ impl Cluster {
         let nodes = (0..).zip(&directories).map(|(at, it)| start(at, it)).collect();
         Self { nodes, tls, origin, _directories: directories }
     }
+
+    /// Asks every node for keys that are loaded once in the cluster: the nodes reach each other.
+    #[track_caller]
+    fn shares_keys(&self, prefix: &str, authority: &Authority) {
+        for key in (0..40).map(|number| format!("{prefix}-{number}")) {
+            for node in &self.nodes {
+                let mut client = Client::connect_tls(node.addr, &authority.client());
+                client.get(&key).status(200).body(&key);
+            }
+            assert_eq!(self.origin.loads_of(&key), 1, "loads of {key}");
+        }
+        for node in &self.nodes {
+            assert!(node.metric("gocache_peer_loads_total") > 0.0, "the keys are shared");
+            assert_eq!(node.metric("gocache_peer_failures_total"), 0.0);
+        }
+    }
+
+    /// Has all nodes read their files again, one after the other.
+    fn reload(&self) {
+        for node in &self.nodes {
+            let times = || node.log().matches("\"message\":\"reloaded\"").count();
+            let before = times();
+            node.signal(Signal::HUP);
+            eventually("it is reloaded", || times() > before);
+        }
+    }
 }
 
 #[test]
 fn nodes_ask_each_other_over_tls_and_know_each_other_by_certificates() {
     let cluster = Cluster::start();
-    for number in 0..40 {
-        let key = format!("key-{number}");
-        for node in &cluster.nodes {
-            let mut client = Client::connect_tls(node.addr, &cluster.tls.client());
-            client.get(&key).status(200).body(&key);
-        }
-        assert_eq!(cluster.origin.loads_of(&key), 1, "loads of {key}");
-    }
-    for node in &cluster.nodes {
-        assert!(node.metric("gocache_peer_loads_total") > 0.0, "the keys are shared");
-        assert_eq!(node.metric("gocache_peer_failures_total"), 0.0);
-    }
+    cluster.shares_keys("key", &cluster.tls.authority);
+}
+
+/// Both authorities are trusted in between, and no node has to be restarted.
+#[test]
+fn the_authority_is_another_one_by_and_by() {
+    let cluster = Cluster::start();
+    let (old, new) = (&cluster.tls.authority, Authority::new("of tomorrow"));
+    cluster.shares_keys("before", old);
+    let trust = |pem: String| {
+        fs::write(cluster.tls.path().join("client-ca.pem"), pem).expect("writable");
+        cluster.reload();
+    };
+    trust(old.pem() + &new.pem());
+    cluster.shares_keys("both", old);
+    cluster.tls.install(&new.issue(&HOSTS));
+    cluster.reload();
+    cluster.shares_keys("new", &new);
+    trust(new.pem());
+    cluster.shares_keys("after", &new);
 }
 
 #[test]
