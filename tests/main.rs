@@ -1,14 +1,15 @@
 //! Each promise of the contract, written once and held against every frontend.
 //!
 //! A promise is a function of its own, generic over the frontend that starts the server. Each file
-//! of the suite lists its promises at the top; `promises!` makes of every one a test `native::…`
-//! and a test `wasi::…`. A promise that is missing in its list is dead code, which the lints
-//! refuse: none can be forgotten, and none for a frontend.
+//! of the suite lists its promises at the top; `promises!` makes of every one a test `native::…`,
+//! a test `tls::…` and a test `wasi::…`. A promise that is missing in its list is dead code, which
+//! the lints refuse: none can be forgotten, and none for a frontend.
 
 /// Makes a test of every promise for every frontend.
 macro_rules! promises {
     ($($promise:ident),+ $(,)?) => {
         promises! { in native for Native: $($promise),+ }
+        promises! { in tls for NativeTls: $($promise),+ }
         promises! { in wasi for Wasi: $($promise),+ }
     };
     (in $tests:ident for $frontend:ident: $($promise:ident),+) => {
@@ -53,6 +54,7 @@ mod suite {
     mod connections;
     mod deadlines;
     mod delivery;
+    mod tls;
 
     // The same by exact bytes, in tables: each case names its RFC and section, and whether the
     // connection is kept.
@@ -68,17 +70,19 @@ mod suite {
     }
 
     // The operations plane, on a port of its own, another configuration, and the end.
+    mod certificates;
     mod drain;
     mod operations;
     mod reload;
 }
 
-// The program and the cluster, as real processes.
+// The program and the cluster, as real processes, and TLS between them.
 mod activation;
 mod clocks;
 mod cluster;
 mod environment;
 mod program;
+mod tls;
 
 // The core alone, on virtual time.
 mod sim;

@@ -7,8 +7,10 @@ mod check;
 mod error;
 mod follow;
 mod keys;
+mod origins;
 mod overrides;
 mod raw;
+mod tls;
 mod writes;
 
 use std::{
@@ -22,9 +24,10 @@ use gocache_core::{Eviction, GroupId, PeerId, Ring, Settings};
 pub use error::ConfigError;
 use error::Source;
 pub use overrides::Overrides;
+pub use tls::TlsConfig;
 pub use writes::WritesConfig;
 
-use crate::{http1::HeadLimits, sockets::Sockets};
+use crate::{http1::HeadLimits, sockets::Sockets, tls::Connector};
 
 /// The demonstration: what is served when no file is named.
 pub const DEMONSTRATION: &str = include_str!("demonstration.toml");
@@ -57,8 +60,12 @@ pub struct Config {
     pub origins: Vec<OriginConfig>,
     /// The cluster, if the node stands in one.
     pub cluster: Option<ClusterConfig>,
+    /// TLS on the data port, if it is not plain.
+    pub tls: Option<TlsConfig>,
     /// Variables of the environment that begin like settings, and are none.
     pub strangers: Vec<String>,
+    /// What can be served as it is, and should not stay so.
+    pub warnings: Vec<String>,
     /// Who may write; `None`: nobody.
     pub writes: Option<WritesConfig>,
     /// What is granted to clients at the most.
@@ -91,7 +98,7 @@ pub struct GroupConfig {
 }
 
 /// An origin: where values come from.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct OriginConfig {
     /// Its name in the file and in the log.
     pub name: String,
@@ -100,7 +107,7 @@ pub struct OriginConfig {
 }
 
 /// The kinds of origins.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum OriginKind {
     /// An SQLite database in a file.
     Sqlite(SqliteConfig),
@@ -124,12 +131,14 @@ pub struct SqliteConfig {
 }
 
 /// A server that is asked over HTTP, and under which path.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Target {
     /// Host and port, as in the `Host` field.
     pub authority: String,
     /// The path before the key.
     pub path: String,
+    /// An origin that is asked over TLS.
+    pub(crate) tls: Option<Connector>,
 }
 
 /// The nodes of a cluster.
@@ -139,10 +148,18 @@ pub struct ClusterConfig {
     pub nodes: Vec<String>,
     /// Which of them this node is.
     pub own: PeerId,
-    /// Who shows this secret is a node.
-    pub secret: String,
+    /// Who shows this secret is a node; without one it takes a certificate.
+    pub secret: Option<String>,
     /// Who owns which key.
     pub ring: Ring,
+}
+
+impl ClusterConfig {
+    /// By what a request for another node is marked: the secret, or who asks where a certificate
+    /// takes its place.
+    pub(crate) fn mark(&self) -> &str {
+        self.secret.as_ref().unwrap_or_else(|| &self.nodes[usize::from(self.own.0)])
+    }
 }
 
 /// What is granted at the most.

@@ -51,6 +51,8 @@ pub(crate) struct DataPlane<'a, E> {
     /// Writes that have to be passed on, and where the answers are to go.
     pub(crate) writes: &'a mut Vec<(Address, Write)>,
     pub(crate) permits: &'a Permits,
+    /// The client has shown the certificate of a node of the cluster.
+    pub(crate) is_node: bool,
 }
 
 impl<E: Engine> Plane for DataPlane<'_, E> {
@@ -68,7 +70,7 @@ impl<E: Engine> Plane for DataPlane<'_, E> {
         let Some(group) = turn.config.group(&route.group) else {
             return Reply::Now(no_such_group(&route));
         };
-        let asker = asker(request, turn);
+        let asker = asker(request, turn, self.is_node);
         self.next.serial = self.next.serial.wrapping_add(1);
         let waiter = Waiter::from(*self.next);
         let tags = request.if_none_match.as_deref();
@@ -142,7 +144,7 @@ impl<E: Engine> DataPlane<'_, E> {
                 Err(no_such_group(route))
             }
             Some(group) if request.method.is_write() && is_writable => {
-                let asker = asker(request, turn);
+                let asker = asker(request, turn, self.is_node);
                 Write::grant(request, (group, &route.key), asker, self.permits, turn)
             }
             _ => Err(Answer::not_allowed(is_writable)),
@@ -155,14 +157,21 @@ fn no_such_group(route: &Route<'_>) -> Answer {
     Answer::line(Status::NotFound, text)
 }
 
-/// A mark counts only with the secret of the cluster; without it the request is a client's.
-fn asker(request: &Request<'_>, turn: &Turn<'_>) -> Asker {
-    match (request.peer_secret, &turn.config.cluster) {
-        (Some(shown), Some(cluster)) if bool::from(shown.ct_eq(cluster.secret.as_bytes())) => {
-            Asker::Peer
-        }
+/// Who asks: a client, but for one whose mark counts.
+fn asker(request: &Request<'_>, turn: &Turn<'_>, is_node: bool) -> Asker {
+    match request.peer_secret {
+        Some(shown) if counts(shown, turn, is_node) => Asker::Peer,
         _ => Asker::Client,
     }
+}
+
+/// A mark counts only with the secret of the cluster, or from who has shown the certificate of a
+/// node; without them the request is a client's.
+#[cold]
+fn counts(shown: &[u8], turn: &Turn<'_>, is_node: bool) -> bool {
+    let Some(cluster) = &turn.config.cluster else { return false };
+    let secret = cluster.secret.as_ref();
+    is_node || secret.is_some_and(|secret| shown.ct_eq(secret.as_bytes()).into())
 }
 
 #[cfg(test)]

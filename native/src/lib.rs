@@ -1,10 +1,11 @@
 //! The native server of gocache: an HTTP frontend over the core, on mio and httparse.
 //!
-//! The path of a request through the files: `server` (sockets and loops) -> `conn` (one
-//! connection) -> `http1` (heads and bodies) -> `data` (the data plane) -> [`Engine`] (the core) ->
-//! `answer` -> `output` -> `server`. A load goes from the core to `upstream` (peers and HTTP
-//! origins) or `origin` (sources that need a thread), and back through the core to all who wait. A
-//! write is granted in `writes`, and goes through the cluster in `server/relays`.
+//! The path of a request through the files: `server` (sockets and loops) -> `tls` (where the port
+//! is not plain) -> `conn` (one connection) -> `http1` (heads and bodies) -> `data` (the data
+//! plane) -> [`Engine`] (the core) -> `answer` -> `output` -> `server`. A load goes from the core to
+//! `upstream` (peers and HTTP origins) or `origin` (sources that need a thread), and back through
+//! the core to all who wait. A write is granted in `writes`, and goes through the cluster in
+//! `server/relays`.
 
 mod answer;
 #[cfg(any(test, feature = "check"))]
@@ -29,13 +30,14 @@ mod reloads;
 mod repeats;
 mod server;
 mod sockets;
+mod tls;
 mod token;
 mod upstream;
 mod writes;
 
 pub use config::{
     ClusterConfig, Config, ConfigError, DEMONSTRATION, Deadlines, GroupConfig, Limits,
-    OriginConfig, OriginKind, Overrides, SqliteConfig, Target, WritesConfig,
+    OriginConfig, OriginKind, Overrides, SqliteConfig, Target, TlsConfig, WritesConfig,
 };
 pub use engine::{Engine, Node};
 pub use server::{Server, StartError};

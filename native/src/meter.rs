@@ -46,6 +46,18 @@ impl Closed {
     pub(crate) const NAMES: [&str; 4] = ["client", "server", "deadline", "error"];
 }
 
+/// How a handshake of TLS ended.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Handshake {
+    Done,
+    /// One side did not trust or understand the other, or fell silent.
+    Failed,
+}
+
+impl Handshake {
+    pub(crate) const NAMES: [&str; 2] = ["ok", "failed"];
+}
+
 /// The counts of one loop.
 #[derive(Debug, Default)]
 pub(crate) struct Meter {
@@ -58,6 +70,8 @@ pub(crate) struct Meter {
     pub(crate) refused: Count,
     /// By who ended it.
     pub(crate) closed: [Count; Closed::NAMES.len()],
+    /// By how it ended.
+    pub(crate) handshakes: [Count; Handshake::NAMES.len()],
 }
 
 impl Meter {
@@ -68,6 +82,10 @@ impl Meter {
 
     pub(crate) fn close(&self, by: Closed) {
         self.closed[by as usize].add(1);
+    }
+
+    pub(crate) fn handshake(&self, end: Handshake) {
+        self.handshakes[end as usize].add(1);
     }
 }
 

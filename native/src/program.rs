@@ -107,9 +107,7 @@ impl Arguments {
         for name in &config.strangers {
             tracing::warn!(%name, "{STRANGER}");
         }
-        if config.writes.is_some() && !config.listen.ip().is_loopback() {
-            tracing::warn!("writes are allowed without TLS: the token can be read on the network");
-        }
+        warn(&config.warnings);
         if file.is_none() {
             crate::origin::create_demonstration(&config).map_err(Failure::RunTime)?;
         }
@@ -118,8 +116,9 @@ impl Arguments {
         let groups: Vec<String> = config.groups.iter().map(|group| group.name.clone()).collect();
         let (base, loops) = (config.base.clone(), config.loops);
         let connections = config.limits.connections;
+        let scheme = if config.tls.is_some() { "https" } else { "http" };
         let server = start(config)?;
-        let url = format!("http://{}{base}GROUP/KEY", server.addr());
+        let url = format!("{scheme}://{}{base}GROUP/KEY", server.addr());
         let operations = format!("http://{}/", server.ops_addr());
         tracing::info!(%url, %operations, ?groups, loops, connections, "ready");
         let handle = signals.handle();
@@ -158,13 +157,21 @@ fn notify(state: &[NotifyState<'_>]) {
 /// What is said of a variable that is no setting.
 const STRANGER: &str = "this variable begins like a setting, and is none";
 
+/// Tells the log what can be served, and should not stay so.
+fn warn(warnings: &[String]) {
+    warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+}
+
 /// Reads the configuration again and goes on with it, or as before.
 fn reload(server: &Server, log: &Log, read: impl FnOnce() -> Result<Config, ConfigError>) {
-    let mut directives = None;
-    let read = || read().inspect(|config| directives = Some(config.log.clone()));
+    let mut said = None;
+    let read =
+        || read().inspect(|config| said = Some((config.log.clone(), config.warnings.clone())));
     match server.reload(read) {
         Ok(waiting) => {
-            log.set(&directives.unwrap_or_default());
+            let (directives, warnings) = said.unwrap_or_default();
+            log.set(&directives);
+            warn(&warnings);
             if waiting.is_empty() {
                 tracing::info!("reloaded");
             } else {
@@ -213,6 +220,9 @@ pub fn check(file: &Path) -> Result<(), Failure> {
     }
     let (groups, origins) = (config.groups.len(), config.origins.len());
     let name = file.display();
+    for warning in &config.warnings {
+        say(&mut io::stderr(), &format!("warning: {warning}"));
+    }
     say(&mut io::stdout(), &format!("{name}: sound; {groups} groups, {origins} origins"));
     Ok(())
 }

@@ -239,13 +239,13 @@ impl Outcome {
     }
 }
 
-/// The bytes of a request for a key, with content where the method has some. A peer is shown the
-/// cluster's secret.
+/// The bytes of a request for a key, with content where the method has some. One for a peer is
+/// marked.
 pub(crate) fn request(
     method: &str,
     target: &Target,
     key: &[u8],
-    secret: Option<&str>,
+    mark: Option<&str>,
     content: Option<&[u8]>,
 ) -> Vec<u8> {
     let content_len = content.map_or(0, <[u8]>::len);
@@ -257,8 +257,8 @@ pub(crate) fn request(
     request.push_str(" HTTP/1.1\r\nHost: ");
     request.push_str(&target.authority);
     request.push_str("\r\nUser-Agent: gocache\r\nAccept-Encoding: identity\r\n");
-    if let Some(secret) = secret {
-        for part in [PEER_FIELD, ": ", secret, "\r\n"] {
+    if let Some(mark) = mark {
+        for part in [PEER_FIELD, ": ", mark, "\r\n"] {
             request.push_str(part);
         }
     }

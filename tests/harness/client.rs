@@ -5,12 +5,17 @@
 //! fails the test instead of hanging it.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
 use std::time::Duration;
+
+use rustls::ClientConfig;
+use rustls::pki_types::CertificateDer;
 
 use super::answer::{Answer, Asked, escaped};
 use super::patience::PATIENCE;
 use super::site::TOKEN;
+use super::stream::Stream;
 
 /// A plain request for a key of the group that every test has.
 pub(crate) fn get(key: &str) -> String {
@@ -39,21 +44,48 @@ pub(crate) fn delete(key: &str) -> String {
 }
 
 pub(crate) struct Client {
-    stream: TcpStream,
+    stream: Stream,
     sent: Vec<u8>,
     unread: Vec<u8>,
     was_reset: bool,
+    /// TLS ended without the word that says so.
+    was_cut: bool,
 }
 
 impl Client {
     #[track_caller]
     pub(crate) fn connect(to: SocketAddr) -> Self {
+        Self::over(Stream::Plain(Self::dial(to)))
+    }
+
+    /// A client that speaks TLS.
+    #[track_caller]
+    pub(crate) fn connect_tls(to: SocketAddr, config: &Arc<ClientConfig>) -> Self {
+        Self::over(Stream::secure(Self::dial(to), config))
+    }
+
+    #[track_caller]
+    fn dial(to: SocketAddr) -> TcpStream {
         let stream = TcpStream::connect(to).expect("the server accepts connections");
         // Segments leave as the test cuts them, not as Nagle would join them.
         stream.set_nodelay(true).expect("a fresh socket takes options");
         stream.set_read_timeout(Some(PATIENCE)).expect("a fresh socket takes options");
         stream.set_write_timeout(Some(PATIENCE)).expect("a fresh socket takes options");
-        Self { stream, sent: Vec::new(), unread: Vec::new(), was_reset: false }
+        stream
+    }
+
+    /// What lies under all this, to say or do something that no client should.
+    pub(crate) fn socket(&mut self) -> &TcpStream {
+        self.stream.socket()
+    }
+
+    fn over(stream: Stream) -> Self {
+        Self { stream, sent: Vec::new(), unread: Vec::new(), was_reset: false, was_cut: false }
+    }
+
+    /// The certificate that the server has shown.
+    pub(crate) fn certificate(&self) -> CertificateDer<'static> {
+        self.stream.certificate().expect("the handshake is over")
     }
 
     /// Sends what the server must be willing to take.
@@ -67,13 +99,13 @@ impl Client {
     /// Sends what the server may refuse by closing: whether it all went out.
     pub(crate) fn offer(&mut self, bytes: impl AsRef<[u8]>) -> bool {
         self.sent.extend_from_slice(bytes.as_ref());
-        self.stream.write_all(bytes.as_ref()).is_ok()
+        self.stream.write_all(bytes.as_ref()).and_then(|()| self.stream.flush()).is_ok()
     }
 
     /// Says that nothing more will come, and keeps listening.
     pub(crate) fn finish_sending(&mut self) -> &mut Self {
         // A server that has already gone away is found by the next read, with a better message.
-        let _ = self.stream.shutdown(Shutdown::Write);
+        let _ = self.stream.finish();
         self
     }
 
@@ -113,6 +145,7 @@ impl Client {
     pub(crate) fn end_without_reset(&mut self) {
         self.end();
         assert!(!self.was_reset, "{}", self.complaint("the end of the connection", "a reset"));
+        assert!(!self.was_cut, "{}", self.complaint("close_notify", "the end without it"));
     }
 
     /// All that is still to come until the server closes, as answers to GET.
@@ -181,12 +214,15 @@ impl Client {
     pub(crate) fn silent_for(&mut self, wait: Duration) -> bool {
         assert!(self.unread.is_empty(), "read what has come before asking for silence");
         let mut byte = [0];
-        self.stream.set_read_timeout(Some(wait)).expect("a socket takes a timeout");
-        let silent = match self.stream.peek(&mut byte) {
-            Ok(_) => false,
+        self.stream.socket().set_read_timeout(Some(wait)).expect("a socket takes a timeout");
+        let silent = match self.stream.read(&mut byte) {
+            Ok(count) => {
+                self.unread.extend_from_slice(&byte[..count]);
+                false
+            }
             Err(error) => matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut),
         };
-        self.stream.set_read_timeout(Some(PATIENCE)).expect("a socket takes a timeout");
+        self.stream.socket().set_read_timeout(Some(PATIENCE)).expect("a socket takes a timeout");
         silent
     }
 
@@ -202,6 +238,10 @@ impl Client {
                 }
                 Err(error) => match error.kind() {
                     ErrorKind::Interrupted => {}
+                    ErrorKind::UnexpectedEof => {
+                        self.was_cut = true;
+                        return Ok(false);
+                    }
                     ErrorKind::ConnectionReset
                     | ErrorKind::ConnectionAborted
                     | ErrorKind::BrokenPipe => {

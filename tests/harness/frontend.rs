@@ -12,6 +12,9 @@ use super::component;
 pub(crate) trait Frontend {
     const NAME: &'static str;
 
+    /// Its clients speak TLS.
+    const IS_SECURE: bool = false;
+
     /// Starts a server of its own, on ports that the system picks.
     fn start(config: &str) -> Running;
 }
@@ -60,6 +63,18 @@ impl Frontend for Native {
 
     fn start(config: &str) -> Running {
         running::<Self, _>(gocache::Server::start(checked::<Self>(config)))
+    }
+}
+
+/// The native server with TLS on its data port.
+pub(crate) struct NativeTls;
+
+impl Frontend for NativeTls {
+    const NAME: &'static str = "native over TLS";
+    const IS_SECURE: bool = true;
+
+    fn start(config: &str) -> Running {
+        Native::start(config)
     }
 }
 

@@ -14,6 +14,7 @@ use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 
 use super::answer::Answer;
 use super::client::Client;
+use super::metrics::Metrics;
 use super::patience::eventually;
 
 /// The program, built once for all tests that run it.
@@ -167,9 +168,12 @@ impl Process {
 
     /// The number behind a metric of the group `scores`.
     pub(crate) fn metric(&self, name: &str) -> f64 {
+        self.metrics().of_scores(name).unwrap_or_else(|| panic!("there is no metric {name}"))
+    }
+
+    pub(crate) fn metrics(&self) -> Metrics {
         let text = String::from_utf8(self.ops("/metrics").body).expect("OpenMetrics is UTF-8");
-        let metrics = super::Metrics::parse(&text).expect("it is OpenMetrics");
-        metrics.of_scores(name).unwrap_or_else(|| panic!("no metric {name} in\n{text}"))
+        Metrics::parse(&text).expect("it is OpenMetrics")
     }
 
     pub(crate) fn log(&self) -> String {

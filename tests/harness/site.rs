@@ -3,13 +3,17 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::thread::{self, JoinHandle};
+
+use rustls::ClientConfig;
 
 use super::answer::Answer;
 use super::client::{Client, get};
 use super::frontend::{Frontend, Running};
 use super::origin::Origin;
 use super::script::Reply;
+use super::tls::TlsFiles;
 
 /// What a client shows who may write.
 pub(crate) const TOKEN: &str = "a-token-of-those-who-write";
@@ -23,6 +27,7 @@ pub(crate) struct Setup {
     writes: String,
     limits: String,
     deadlines: BTreeMap<&'static str, &'static str>,
+    tls: Option<TlsFiles>,
 }
 
 impl Setup {
@@ -37,6 +42,7 @@ impl Setup {
             // The end of a test waits for the drain: a test that leaves a load hanging should not
             // take longer.
             deadlines: BTreeMap::from([("drain", "200ms")]),
+            tls: None,
         }
     }
 
@@ -78,24 +84,33 @@ impl Setup {
         self
     }
 
-    pub(crate) fn start<F: Frontend>(self) -> Site {
+    /// TLS, other than that of a frontend that has it anyway.
+    pub(crate) fn tls(mut self, files: TlsFiles) -> Self {
+        self.tls = Some(files);
+        self
+    }
+
+    pub(crate) fn start<F: Frontend>(mut self) -> Site {
         let origin = Origin::start();
         origin.set("hot", Reply::value("hot value"));
+        self.tls = self.tls.or_else(|| F::IS_SECURE.then(TlsFiles::new));
         let server = F::start(&self.text(&origin));
-        Site { origin, server }
+        let client = self.tls.as_ref().map(TlsFiles::client);
+        Site { origin, server, tls: self.tls, client }
     }
 
     /// The file, for a server over this origin.
     pub(crate) fn text(&self, origin: &Origin) -> String {
-        let Self { loops, url, budget, group, writes, limits, deadlines } = self;
+        let Self { loops, url, budget, group, writes, limits, deadlines, tls } = self;
         let url = url.clone().unwrap_or_else(|| origin.url());
+        let tls = tls.as_ref().map(TlsFiles::table).unwrap_or_default();
         let deadlines: String =
             deadlines.iter().map(|(name, value)| format!("{name} = \"{value}\"\n")).collect();
         format!(
             "listen = \"127.0.0.1:0\"\nops_listen = \"127.0.0.1:0\"\nloops = {loops}\n\
              [origins.api]\nkind = \"http\"\nurl = \"{url}\"\n\
              [groups.scores]\norigin = \"api\"\nbudget = \"{budget}\"\n{group}\
-             {writes}[limits]\n{limits}[deadlines]\n{deadlines}"
+             {writes}[limits]\n{limits}[deadlines]\n{deadlines}{tls}"
         )
     }
 }
@@ -105,6 +120,8 @@ impl Setup {
 pub(crate) struct Site {
     pub(crate) origin: Origin,
     server: Running,
+    pub(crate) tls: Option<TlsFiles>,
+    client: Option<Arc<ClientConfig>>,
 }
 
 impl Site {
@@ -123,7 +140,10 @@ impl Site {
 
     #[track_caller]
     pub(crate) fn connect(&self) -> Client {
-        Client::connect(self.addr())
+        match &self.client {
+            None => Client::connect(self.addr()),
+            Some(config) => Client::connect_tls(self.addr(), config),
+        }
     }
 
     #[track_caller]
@@ -131,14 +151,16 @@ impl Site {
         Client::connect(self.ops_addr())
     }
 
-    /// Takes up another configuration; says which keys wait for a restart, or why it does not.
+    /// Takes up another configuration; says which keys wait for a restart, or why it does not. TLS
+    /// stays as it is unless the text says otherwise.
     pub(crate) fn reload(&self, text: &str) -> Result<Vec<&'static str>, String> {
-        self.server.reload(text)
+        let tls = self.tls.as_ref().filter(|_| !text.contains("[tls]"));
+        self.server.reload(&(text.to_owned() + &tls.map(TlsFiles::table).unwrap_or_default()))
     }
 
     /// Begins to stop the server; the thread ends when it has stopped.
     pub(crate) fn drain(self) -> (Origin, JoinHandle<()>) {
-        let Self { origin, mut server } = self;
+        let Self { origin, mut server, .. } = self;
         (origin, thread::spawn(move || server.drain()))
     }
 

@@ -10,6 +10,7 @@ use rustix::buffer::spare_capacity;
 use rustix::event::Timespec;
 use rustix::event::epoll::{self, Event, EventData, EventFlags};
 use rustix::fd::OwnedFd;
+use rustls::ClientConnection;
 
 use crate::server::{Target, excerpt};
 
@@ -51,6 +52,7 @@ struct Client<'a> {
 
 struct Connection {
     stream: TcpStream,
+    tls: Option<ClientConnection>,
     /// Answers still to come for the requests sent.
     due: usize,
     /// Bytes that arrived of the answer under way.
@@ -70,13 +72,17 @@ impl<'a> Client<'a> {
             events: Vec::with_capacity(EVENTS_MAX),
         };
         for index in 0..connections {
-            let stream = TcpStream::connect_timeout(&target.address, CONNECT_TIMEOUT)?;
-            stream.set_nonblocking(true)?;
+            let mut stream = TcpStream::connect_timeout(&target.address, CONNECT_TIMEOUT)?;
             stream.set_nodelay(true)?;
+            let mut tls = target.secure.as_ref().map(|secure| secure.connect()).transpose()?;
+            if let Some(tls) = &mut tls {
+                tls.complete_io(&mut stream)?;
+            }
+            stream.set_nonblocking(true)?;
             let interest = EventFlags::IN | EventFlags::RDHUP | EventFlags::ET;
             let data = EventData::new_u64(index as u64);
             epoll::add(&client.epoll, &stream, data, interest)?;
-            client.connections.push(Connection { stream, due: 0, at: 0 });
+            client.connections.push(Connection { stream, tls, due: 0, at: 0 });
         }
         for connection in &mut client.connections {
             connection.send(&client.batch, in_flight)?;
@@ -127,8 +133,16 @@ impl<'a> Client<'a> {
 
 impl Connection {
     fn send(&mut self, batch: &[u8], in_flight: usize) -> io::Result<()> {
-        let sent = self.stream.write(batch)?;
-        if sent != batch.len() {
+        let Self { stream, tls, .. } = self;
+        let sent = match tls {
+            None => stream.write(batch)? == batch.len(),
+            Some(tls) => {
+                tls.writer().write_all(batch)?;
+                tls.write_tls(stream)?;
+                !tls.wants_write()
+            }
+        };
+        if !sent {
             return Err(io::Error::other("the server's socket took half a request"));
         }
         self.due = in_flight;
@@ -139,7 +153,7 @@ impl Connection {
     fn receive(&mut self, buffer: &mut [u8], target: &Target) -> io::Result<usize> {
         let due_before = self.due;
         loop {
-            let got = match self.stream.read(buffer) {
+            let got = match self.read(buffer) {
                 Ok(0) => return Err(io::Error::other("the server closed a connection")),
                 Ok(got) => got,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
@@ -147,11 +161,23 @@ impl Connection {
             };
             self.check(&buffer[..got], target)?;
             // A short read emptied the socket; a closed one answers the next write or read.
-            if got < buffer.len() {
+            if got < buffer.len() && self.tls.is_none() {
                 break;
             }
         }
         Ok(due_before - self.due)
+    }
+
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let Self { stream, tls: Some(tls), .. } = self else { return self.stream.read(buffer) };
+        loop {
+            match tls.reader().read(buffer) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                got => return got,
+            }
+            tls.read_tls(stream)?;
+            tls.process_new_packets().map_err(io::Error::other)?;
+        }
     }
 
     /// Walks over the answers in `bytes`: each begins as it should, and none comes unasked.

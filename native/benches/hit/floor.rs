@@ -49,6 +49,7 @@ pub(crate) fn start(like: &Target, cores: &Cores) -> io::Result<(Process, Target
         .map_err(|_| io::Error::other(format!("the floor did not start: {address:?}")))?;
     let target = Target {
         address,
+        secure: None,
         request: like.request.clone(),
         answer: like.answer.clone(),
         prefix: like.prefix,

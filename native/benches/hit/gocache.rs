@@ -10,11 +10,13 @@ use tempfile::TempDir;
 
 use crate::cases::Payload;
 use crate::cores::Cores;
+use crate::secure::Secure;
 use crate::server::{Process, Server, free_addresses};
 
-/// Starts it and waits until it serves every payload.
-pub(crate) fn start(cores: &Cores) -> io::Result<Server> {
+/// Starts it, over TLS if that is wanted, and waits until it serves every payload.
+pub(crate) fn start(cores: &Cores, is_secure: bool) -> io::Result<Server> {
     let files = TempDir::new()?;
+    let secure = is_secure.then(|| Secure::create(files.path())).transpose()?;
     let database = files.path().join("bench.db");
     fill(&database).map_err(io::Error::other)?;
 
@@ -37,7 +39,8 @@ origin = "db"
         files.path().display(),
         database.display()
     );
-    fs::write(&configuration, text)?;
+    let tls = "[tls]\ncertificate = \"cert.pem\"\nkey = \"key.pem\"\n";
+    fs::write(&configuration, if is_secure { text + tls } else { text })?;
 
     let program = env!("CARGO_BIN_EXE_gocache");
     let arguments = ["serve".as_ref(), "--config".as_ref(), configuration.as_os_str()];
@@ -45,8 +48,9 @@ origin = "db"
     let process = Process::spawn(program, &arguments, cores, |command| {
         command.stdin(Stdio::null()).stdout(Stdio::null())
     })?;
-    let mut server =
-        Server { name: "gocache", process, address, base: "/_gocache/bench/", _files: files };
+    let name = if is_secure { "over TLS" } else { "gocache" };
+    let base = "/_gocache/bench/";
+    let mut server = Server { name, process, address, secure, base, _files: files };
     for payload in &Payload::ALL {
         server.wait_until_ready(payload)?;
     }

@@ -1,10 +1,11 @@
 //! Requests per second of a hit, against a floor that only scans and answers.
 //!
-//! `cargo bench -p gocache --bench hit [-- [--quick] [FILTER]]`
+//! `cargo bench -p gocache --bench hit [-- [--quick] [--tls] [FILTER]]`
 //!
 //! Two processes on one core, in turn: gocache, and a bare epoll loop that answers with the bytes
 //! gocache gave to a probe. One closed-loop client on another core. The ratio of the two is what
-//! counts: it holds on a machine where the absolute figures do not.
+//! counts: it holds on a machine where the absolute figures do not. With `--tls` a second gocache
+//! takes part that speaks TLS, as its client then does.
 //!
 //! | file | its one job |
 //! | --- | --- |
@@ -12,6 +13,7 @@
 //! | `client.rs` | the load: requests out, answers counted by bytes |
 //! | `floor.rs` | the floor, a child process |
 //! | `gocache.rs` | a gocache with a filled database, a child process |
+//! | `secure.rs` | TLS: a certificate, and the client's side |
 //! | `server.rs` | any server under test: started, ready, probed, killed |
 //! | `cores.rs` | which core runs what |
 //! | `table.rs` | medians and the table |
@@ -21,6 +23,7 @@ mod client;
 mod cores;
 mod floor;
 mod gocache;
+mod secure;
 mod server;
 mod table;
 
@@ -55,9 +58,12 @@ fn bench(arguments: &[String]) -> io::Result<()> {
         println!("hit: measures optimised builds only; run it with `cargo bench`");
         return Ok(());
     }
-    let (plan, cases) = arrange(arguments)?;
+    let (plan, cases, with_tls) = arrange(arguments)?;
     let cores = Cores::choose()?;
-    let servers = [gocache::start(&cores)?];
+    let mut servers = vec![gocache::start(&cores, false)?];
+    if with_tls {
+        servers.push(gocache::start(&cores, true)?);
+    }
     let mut table = Table::new(&servers);
     for case in &cases {
         table.push(measure(case, &servers, &plan, &cores)?);
@@ -68,15 +74,18 @@ fn bench(arguments: &[String]) -> io::Result<()> {
 }
 
 /// Reads the command line; `--bench` comes from cargo and says nothing.
-fn arrange(arguments: &[String]) -> io::Result<(Plan, Vec<Case>)> {
+fn arrange(arguments: &[String]) -> io::Result<(Plan, Vec<Case>, bool)> {
     let mut plan = Plan::FULL;
+    let mut with_tls = false;
     let mut cases = cases::all();
     for argument in arguments {
         match argument.as_str() {
             "--bench" => {}
             "--quick" => plan = Plan::QUICK,
+            "--tls" => with_tls = true,
             option if option.starts_with('-') => {
-                let usage = format!("unknown option {option}; usage: hit [--quick] [FILTER]");
+                let usage =
+                    format!("unknown option {option}; usage: hit [--quick] [--tls] [FILTER]");
                 return Err(io::Error::other(usage));
             }
             filter => cases.retain(|case| case.name().contains(filter)),
@@ -87,7 +96,7 @@ fn arrange(arguments: &[String]) -> io::Result<(Plan, Vec<Case>)> {
         let known = format!("no such case; there are {}", names.join(", "));
         return Err(io::Error::other(known));
     }
-    Ok((plan, cases))
+    Ok((plan, cases, with_tls))
 }
 
 /// All rounds of one case: in each, the floor and then every server, so that a machine that

@@ -10,10 +10,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Signal, set_parent_process_death_signal};
+use rustls::StreamOwned;
 use tempfile::TempDir;
 
 use crate::cases::Payload;
 use crate::cores::Cores;
+use crate::secure::Secure;
 
 /// First argument of the bench when it becomes the server it was asked to start.
 pub(crate) const LEASH: &str = "--leash";
@@ -26,6 +28,7 @@ const HEAD_BYTES_MAX: usize = 16 << 10;
 /// What the client needs to know to load a server.
 pub(crate) struct Target {
     pub(crate) address: SocketAddr,
+    pub(crate) secure: Option<Secure>,
     pub(crate) request: Vec<u8>,
     /// One whole answer to `request`; all others have its length.
     pub(crate) answer: Vec<u8>,
@@ -38,6 +41,8 @@ pub(crate) struct Server {
     pub(crate) name: &'static str,
     pub(crate) process: Process,
     pub(crate) address: SocketAddr,
+    /// It speaks TLS.
+    pub(crate) secure: Option<Secure>,
     /// The path of a key in this server's URLs, before the key.
     pub(crate) base: &'static str,
     /// Configuration and data; removed after the process is gone, hence last.
@@ -81,6 +86,7 @@ impl Server {
         }
         Ok(Target {
             address: self.address,
+            secure: self.secure.clone(),
             request: self.request(payload),
             answer,
             prefix: b"HTTP/1.1 200",
@@ -94,10 +100,16 @@ impl Server {
 
     /// One GET on a connection of its own; returns the whole answer if it is the value.
     fn probe(&self, payload: &Payload) -> io::Result<Vec<u8>> {
-        let mut stream = TcpStream::connect_timeout(&self.address, PROBE_TIMEOUT)?;
+        let stream = TcpStream::connect_timeout(&self.address, PROBE_TIMEOUT)?;
         stream.set_read_timeout(Some(PROBE_TIMEOUT))?;
-        stream.write_all(&self.request(payload))?;
+        match &self.secure {
+            None => self.probe_over(stream, payload),
+            Some(secure) => self.probe_over(StreamOwned::new(secure.connect()?, stream), payload),
+        }
+    }
 
+    fn probe_over(&self, mut stream: impl Read + Write, payload: &Payload) -> io::Result<Vec<u8>> {
+        stream.write_all(&self.request(payload))?;
         let mut answer = Vec::new();
         let mut byte = [0];
         while !answer.ends_with(b"\r\n\r\n") && answer.len() < HEAD_BYTES_MAX {

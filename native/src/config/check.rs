@@ -1,16 +1,17 @@
 //! From the file as it is written to a configuration that can be served.
 
-use std::{net::SocketAddr, path::Path, time::Duration};
+use std::{net::SocketAddr, time::Duration};
 
 use gocache_core::{DEFAULT_BASE, Eviction, GroupId, PeerId, Ring};
 use serde::Deserialize;
 use toml::{Spanned, de::DeTable};
 
 use super::{
-    ClusterConfig, Config, ConfigError, Deadlines, GroupConfig, Limits, OriginConfig, OriginKind,
-    SqliteConfig, Target,
+    ClusterConfig, Config, ConfigError, Deadlines, GroupConfig, Limits, OriginConfig, WritesConfig,
     error::Source,
+    origins,
     raw::{self, Period, Size},
+    tls::TlsConfig,
     writes,
 };
 use crate::{http1::HeadLimits, sockets::Sockets};
@@ -26,9 +27,10 @@ impl Config {
         let data_dir = raw.data_dir;
         let limits = limits(source, &raw.limits)?;
         let deadlines = deadlines(source, &raw.deadlines)?;
+        let terms = (&limits, &deadlines);
         let origins = raw.origins.into_iter();
         let origins =
-            origins.map(|(name, raw)| origin(source, name, raw, &data_dir, (&limits, &deadlines)));
+            origins.map(|(name, raw)| origins::check(source, name, raw, &data_dir, terms));
         let origins = origins.collect::<Result<Vec<_>, _>>()?;
         if raw.groups.len() > usize::from(u16::MAX) {
             return Err(source.error(0..0, "there are more than 65,535 groups".to_owned()));
@@ -39,6 +41,10 @@ impl Config {
         let writes = writes::check(source, raw.writes, &mut groups)?;
         let (listen, listen_set) = listen_on(source, raw.listen, 9999, "listen");
         let (ops_listen, ops_listen_set) = listen_on(source, raw.ops_listen, 9998, "ops_listen");
+        let cluster = raw.cluster.as_ref().map(|it| cluster(source, it, raw.tls.as_ref()));
+        let cluster = cluster.transpose()?;
+        let both = raw.cluster.as_ref().zip(cluster.as_ref());
+        let tls = raw.tls.as_ref().map(|raw| TlsConfig::check(source, raw, both)).transpose()?;
         let config = Self {
             listen,
             ops_listen,
@@ -50,10 +56,12 @@ impl Config {
             log: log(source, raw.log)?,
             base: base(source, raw.base)?,
             strangers,
+            warnings: warnings(listen, tls.as_ref(), writes.as_ref()),
             numbered: groups.clone(),
             groups,
             origins,
-            cluster: raw.cluster.map(|raw| cluster(source, raw)).transpose()?,
+            cluster,
+            tls,
             writes,
             limits,
             deadlines,
@@ -64,6 +72,21 @@ impl Config {
         }
         Ok(config)
     }
+}
+
+/// What an operator is told of whenever the configuration is read.
+fn warnings(
+    listen: SocketAddr,
+    tls: Option<&TlsConfig>,
+    writes: Option<&WritesConfig>,
+) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if writes.is_some() && tls.is_none() && !listen.ip().is_loopback() {
+        let text = "writes are allowed without TLS: the token can be read on the network";
+        warnings.push(text.to_owned());
+    }
+    warnings.extend(tls.iter().flat_map(|tls| tls.warnings.clone()));
+    warnings
 }
 
 /// An address to listen on, and where it was set.
@@ -219,66 +242,11 @@ fn policy(source: &Source<'_>, raw: Option<Spanned<String>>) -> Result<Eviction,
     }
 }
 
-fn origin(
+fn cluster(
     source: &Source<'_>,
-    name: Spanned<String>,
-    raw: raw::Origin,
-    data_dir: &Path,
-    (limits, deadlines): (&Limits, &Deadlines),
-) -> Result<OriginConfig, ConfigError> {
-    let raw::Origin { kind, database, query, workers, url } = raw;
-    let missing = |key: &str| source.at(&kind, format!("this kind of origin needs the key {key}"));
-    let foreign = |place: std::ops::Range<usize>| {
-        source.error(place, format!("an origin of kind {:?} has no such key", kind.get_ref()))
-    };
-    let kind = match kind.get_ref().as_str() {
-        "sqlite" => {
-            if let Some(url) = url {
-                return Err(foreign(url.span()));
-            }
-            OriginKind::Sqlite(SqliteConfig {
-                database: data_dir.join(database.ok_or_else(|| missing("database"))?.into_inner()),
-                query: query.ok_or_else(|| missing("query"))?.into_inner(),
-                workers: workers_of(source, workers)?,
-                // Whoever waits for a lock gives up before the load does, so that the log tells
-                // why the load failed.
-                busy_timeout: deadlines.load / 2,
-                value_bytes: limits.value_bytes,
-            })
-        }
-        "http" => {
-            let spans = [database.map(|it| it.span()), query.map(|it| it.span())];
-            let span = spans.into_iter().chain([workers.map(|it| it.span())]).flatten().next();
-            if let Some(span) = span {
-                return Err(foreign(span));
-            }
-            OriginKind::Http(target(source, &url.ok_or_else(|| missing("url"))?)?)
-        }
-        _ => return Err(source.at(&kind, "kind is \"sqlite\" or \"http\"")),
-    };
-    Ok(OriginConfig { name: name.into_inner(), kind })
-}
-
-fn workers_of(source: &Source<'_>, raw: Option<Spanned<usize>>) -> Result<usize, ConfigError> {
-    match raw {
-        None => Ok(4),
-        Some(workers) if (1..=256).contains(workers.get_ref()) => Ok(workers.into_inner()),
-        Some(workers) => Err(source.at(&workers, "workers is a number from 1 to 256")),
-    }
-}
-
-fn target(source: &Source<'_>, url: &Spanned<String>) -> Result<Target, ConfigError> {
-    let wrong = || source.at(url, "url is http://HOST:PORT/PATH; the key is appended to it");
-    let uri: http::Uri = url.get_ref().parse().map_err(|_| wrong())?;
-    let authority = uri.authority().ok_or_else(wrong)?.as_str();
-    if uri.scheme_str() != Some("http") || authority.contains('@') {
-        return Err(wrong());
-    }
-    let path = uri.path_and_query().map_or("/", |path| path.as_str());
-    Ok(Target { authority: authority.to_owned(), path: path.to_owned() })
-}
-
-fn cluster(source: &Source<'_>, raw: raw::Cluster) -> Result<ClusterConfig, ConfigError> {
+    raw: &raw::Cluster,
+    tls: Option<&raw::Tls>,
+) -> Result<ClusterConfig, ConfigError> {
     let mut nodes: Vec<&Spanned<String>> = raw.peers.iter().collect();
     if !nodes.iter().any(|node| node.get_ref() == raw.own.get_ref()) {
         nodes.push(&raw.own);
@@ -289,10 +257,8 @@ fn cluster(source: &Source<'_>, raw: raw::Cluster) -> Result<ClusterConfig, Conf
             return Err(source.at(node, "a node is named HOST:PORT, as its peers reach it"));
         }
     }
-    let secret = raw.secret.get_ref();
-    if secret.len() < 16 || !secret.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err(source
-            .at(&raw.secret, "secret is 16 printable characters or more, the same on all nodes"));
+    if let Some(ca) = raw.ca.as_ref().filter(|_| tls.is_none()) {
+        return Err(source.at(ca, "ca is for nodes that speak TLS; add the table [tls]"));
     }
     let names: Vec<&str> = nodes.iter().map(|node| node.get_ref().as_str()).collect();
     let ring = Ring::new(&names).map_err(|error| match error {
@@ -305,7 +271,26 @@ fn cluster(source: &Source<'_>, raw: raw::Cluster) -> Result<ClusterConfig, Conf
     Ok(ClusterConfig {
         nodes: names.iter().copied().map(str::to_owned).collect(),
         own: PeerId(u16::try_from(own).unwrap_or_default()),
-        secret: raw.secret.into_inner(),
+        secret: secret(source, raw, tls)?,
         ring,
     })
+}
+
+/// Nodes know each other by a secret, or by certificates where clients can show some.
+fn secret(
+    source: &Source<'_>,
+    raw: &raw::Cluster,
+    tls: Option<&raw::Tls>,
+) -> Result<Option<String>, ConfigError> {
+    let Some(secret) = &raw.secret else {
+        let has_certificates = tls.is_some_and(|tls| tls.client_ca.is_some());
+        let text = "a cluster needs a secret, or a client_ca in [tls]";
+        return has_certificates.then_some(None).ok_or_else(|| source.at(&raw.own, text));
+    };
+    let text = secret.get_ref();
+    if text.len() < 16 || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        let text = "secret is 16 printable characters or more, the same on all nodes";
+        return Err(source.at(secret, text));
+    }
+    Ok(Some(text.clone()))
 }

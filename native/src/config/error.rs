@@ -67,4 +67,9 @@ impl Source<'_> {
     pub(super) fn at<T>(&self, what: &Spanned<T>, message: impl Into<String>) -> ConfigError {
         self.error(what.span(), message.into())
     }
+
+    /// Where a file is: its path counts from the folder of the configuration.
+    pub(super) fn path(&self, path: &Spanned<PathBuf>) -> PathBuf {
+        self.file.parent().unwrap_or(Path::new("")).join(path.get_ref())
+    }
 }

@@ -18,6 +18,7 @@ pub(super) fn named(name: &str, file: &DeTable<'_>) -> Vec<Vec<String>> {
         ("deadlines", fields::<raw::Deadlines>()),
         ("cluster", fields::<raw::Cluster>()),
         ("writes", fields::<RawWrites>()),
+        ("tls", fields::<raw::Tls>()),
     ];
     let named_tables = [("groups", fields::<raw::Group>()), ("origins", fields::<raw::Origin>())];
     let below = |table: &str| name.strip_prefix(table)?.strip_prefix('_');

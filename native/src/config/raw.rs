@@ -21,6 +21,7 @@ pub(super) struct File {
     pub(super) origins: BTreeMap<Spanned<String>, Origin>,
     pub(super) groups: BTreeMap<Spanned<String>, Group>,
     pub(super) cluster: Option<Cluster>,
+    pub(super) tls: Option<Tls>,
     pub(super) writes: Option<Spanned<RawWrites>>,
     #[serde(default)]
     pub(super) limits: Limits,
@@ -97,6 +98,7 @@ pub(super) struct Origin {
     pub(super) query: Option<Spanned<String>>,
     pub(super) workers: Option<Spanned<usize>>,
     pub(super) url: Option<Spanned<String>>,
+    pub(super) ca: Option<Spanned<PathBuf>>,
 }
 
 #[derive(Deserialize)]
@@ -105,7 +107,17 @@ pub(super) struct Cluster {
     #[serde(rename = "self")]
     pub(super) own: Spanned<String>,
     pub(super) peers: Vec<Spanned<String>>,
-    pub(super) secret: Spanned<String>,
+    pub(super) secret: Option<Spanned<String>>,
+    pub(super) ca: Option<Spanned<PathBuf>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Tls {
+    pub(super) certificate: Spanned<PathBuf>,
+    pub(super) key: Spanned<PathBuf>,
+    pub(super) client_ca: Option<Spanned<PathBuf>>,
+    pub(super) client_certificate: Option<Spanned<String>>,
 }
 
 #[derive(Default, Deserialize)]

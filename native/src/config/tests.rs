@@ -243,7 +243,12 @@ fn each_mistake_is_pointed_at() {
         (format!("{ORIGIN}{GROUP}{GROUP}"), "(text):7:9: duplicate key"),
         (GROUP.replace("api", "db") + ORIGIN, "(text):2:10: no origin is named \"db\""),
         (ORIGIN.replace("http\"", "ftp\"") + GROUP, "(text):2:8: kind is"),
-        (ORIGIN.replace("http:", "https:") + GROUP, "(text):3:7: url is http://"),
+        (ORIGIN.replace("http:", "ftp:") + GROUP, "(text):3:7: url is http://"),
+        (format!("{ORIGIN}ca = \"ca.pem\"\n{GROUP}"), "(text):4:6: ca is for a url that begins"),
+        (
+            ORIGIN.replace("http:", "https:") + "ca = \"no.pem\"\n" + GROUP,
+            "(text):4:6: no.pem cannot be read",
+        ),
         (ORIGIN.replace("url", "query") + GROUP, "(text):3:9: an origin of kind \"http\" has no"),
         (ORIGIN.replace("http\"", "sqlite\"") + GROUP, "(text):3:7: an origin of kind \"sqlite\""),
         (ORIGIN.to_owned() + &GROUP.replace("1 MiB", "much"), "(text):6:10: a size is"),
@@ -264,6 +269,14 @@ fn each_mistake_is_pointed_at() {
         (
             format!("{ORIGIN}{GROUP}{}", cluster.replace("\"a:2\"", "\"a:2\", \"a:2\"")),
             "(text):9:17: this node stands there twice",
+        ),
+        (
+            format!("{ORIGIN}{GROUP}{cluster}ca = \"ca.pem\"\n"),
+            "(text):11:6: ca is for nodes that speak TLS",
+        ),
+        (
+            format!("{ORIGIN}{GROUP}{}", cluster.replace("secret", "#")),
+            "(text):8:8: a cluster needs a secret",
         ),
         (
             format!("{ORIGIN}{GROUP}{}", cluster.replace("0123456789", "")),

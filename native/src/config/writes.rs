@@ -66,8 +66,7 @@ fn token(source: &Source<'_>, raw: &Spanned<RawWrites>) -> Result<Token, ConfigE
             Token::new(text).map_err(|error| source.at(token, error.to_string()))
         }
         (None, Some(path)) => {
-            // It counts from the folder of the configuration.
-            let file = source.file.parent().unwrap_or(Path::new("")).join(path.get_ref());
+            let file = source.path(path);
             let text = read(&file).map_err(|error| {
                 source.at(path, format!("{} cannot be read: {error}", file.display()))
             })?;

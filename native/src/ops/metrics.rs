@@ -17,7 +17,7 @@ use super::{
     process::Process,
     report::{PLANES, Report, open},
 };
-use crate::meter::{CLASSES, Closed, Histogram, Meter, Outcome, SOURCES};
+use crate::meter::{CLASSES, Closed, Handshake, Histogram, Meter, Outcome, SOURCES};
 
 pub(super) type Read = fn(&Stats) -> u64;
 type ReadMeter = fn(&Meter) -> u64;
@@ -169,10 +169,30 @@ impl Report {
             "Lines of the log that nobody took in time",
             ConstCounter::new(crate::log::dropped()),
         )?;
+        self.tls(page)?;
         let version = [("version", env!("CARGO_PKG_VERSION"))];
         let mut build =
             page.0.encode_descriptor("gocache_build", "What is running", None, MetricType::Info)?;
         build.encode_info(&version)
+    }
+
+    fn tls(&self, page: &mut Page<'_>) -> Result<(), fmt::Error> {
+        let handshakes = Handshake::NAMES.into_iter().enumerate().map(|(at, outcome)| {
+            let [count, _] = self.planes(|meter| meter.handshakes[at].get());
+            ([("outcome", outcome)], ConstCounter::new(count))
+        });
+        page.family(
+            "gocache_tls_handshakes",
+            "Handshakes with clients, and how they ended",
+            MetricType::Counter,
+            handshakes,
+        )?;
+        let Some(at) = self.certificate_expires_at else { return Ok(()) };
+        page.gauge(
+            "gocache_tls_certificate_expiry_timestamp_seconds",
+            "When the certificate of the data port expires, since 1970",
+            at,
+        )
     }
 }
 

@@ -20,6 +20,8 @@ pub(crate) struct Report {
     /// Whether the last reading of the configuration succeeded, and when one last did, in seconds
     /// since 1970.
     pub(crate) reloads: (bool, u64),
+    /// When the certificate of the data port ends, in seconds since 1970, if it has one.
+    pub(crate) certificate_expires_at: Option<u64>,
 }
 
 /// A group at one moment.

@@ -1,7 +1,7 @@
 //! The clients of a loop: accepting them, and moving the bytes of each.
 
 use std::{
-    io::{self, IoSlice, Read, Write},
+    io::{self, IoSlice, Write},
     net::Shutdown,
     sync::atomic::Ordering,
     time::Duration,
@@ -12,6 +12,8 @@ use mio::{Interest, Token, event::Event, net::TcpStream};
 
 use super::{
     event_loop::{EventLoop, PlaneKind},
+    planes::AnyPlane,
+    secure::Secure,
     shared::Shared,
     timers::{Owner, Timer},
 };
@@ -20,13 +22,10 @@ use crate::{
     conn::Conn,
     data::{DataPlane, MAX_SLOTS},
     engine::Engine,
-    http1::Request,
-    meter::Closed,
+    meter::{Closed, Handshake},
     ops::OpsPlane,
     output::MAX_SLICES,
     phase::Next,
-    plane::{Intake, Plane, Reply},
-    writes,
 };
 
 /// How long to wait when the system has no descriptor for a new connection. There is no event for
@@ -41,7 +40,9 @@ const MAX_REFUSED: usize = 256;
 const MAX_OPERATORS: usize = 64;
 
 pub(super) struct Client {
-    stream: TcpStream,
+    pub(super) stream: TcpStream,
+    /// What stands between the two, if the port is not plain.
+    pub(super) tls: Option<Box<Secure>>,
     pub(super) conn: Conn,
     pub(super) number: u64,
     timer: Timer,
@@ -105,6 +106,12 @@ impl EventLoop {
         if (refused && self.refused >= MAX_REFUSED) || self.clients.len() >= MAX_SLOTS {
             return;
         }
+        let now = self.clock.now();
+        let tls = match self.plane {
+            PlaneKind::Data => Secure::accept(&shared.config, now),
+            PlaneKind::Ops => Ok(None),
+        };
+        let Ok(tls) = tls else { return };
         let entry = self.clients.vacant_entry();
         let slot = entry.key();
         let interest = Interest::READABLE | Interest::WRITABLE;
@@ -118,7 +125,7 @@ impl EventLoop {
             let turn = Turn::new(&shared.config, &self.clock, &self.tally, self.draining);
             Conn::refused(Answer::line(Status::ServiceUnavailable, text), &turn)
         } else {
-            Conn::new(self.clock.now())
+            Conn::new(now)
         };
         match (refused, self.plane) {
             (true, _) => self.refused += 1,
@@ -133,6 +140,7 @@ impl EventLoop {
         self.numbers += 1;
         entry.insert(Client {
             stream,
+            tls,
             conn,
             number: self.numbers,
             timer: Timer::default(),
@@ -167,9 +175,9 @@ impl EventLoop {
             return;
         }
         let turn = Turn::new(&shared.config, &self.clock, &self.tally, self.draining);
-        let is_due = client.conn.deadline(&turn).is_some_and(|at| at <= turn.clock.now());
+        let is_due = client.deadline(&turn).is_some_and(|at| at <= turn.clock.now());
         let by = if client.shut { Closed::Server } else { Closed::Deadline };
-        if is_due && client.conn.expire(&turn) {
+        if is_due && client.expire(&turn) {
             self.remove(shared, slot, by);
         } else {
             self.mark(slot);
@@ -191,7 +199,7 @@ impl EventLoop {
     }
 
     fn read<E: Engine>(&mut self, shared: &Shared<E>, slot: usize) -> io::Result<()> {
-        let Self { clients, scratch, next, fetches, relays, .. } = self;
+        let Self { clients, scratch, plain, next, fetches, relays, .. } = self;
         let client = &mut clients[slot];
         next.slot = slot;
         let mut plane = match self.plane {
@@ -201,13 +209,15 @@ impl EventLoop {
                 fetches,
                 writes: &mut relays.asked,
                 permits: &shared.permits,
+                is_node: client.is_node(&shared.config),
             }),
             PlaneKind::Ops => AnyPlane::Ops(OpsPlane { report: &|| shared.report() }),
         };
         let turn = Turn::new(&shared.config, &self.clock, &self.tally, self.draining);
         client.conn.resume(&mut plane, &turn);
-        if client.readable && matches!(client.conn.next(&turn), Next::Read | Next::Shut) {
-            match client.stream.read(scratch) {
+        if client.readable && client.wants_read(client.conn.next(&turn)) {
+            match client.receive(scratch) {
+                Ok(0) if client.is_handshaking() => return Err(io::ErrorKind::UnexpectedEof.into()),
                 Ok(0) => {
                     client.readable = false;
                     client.conn.end();
@@ -218,7 +228,10 @@ impl EventLoop {
                     // that was announced; what comes afterwards is a new event.
                     let is_more = count == scratch.len() || client.read_closed;
                     client.readable = is_more || self.draining;
-                    client.conn.receive(&mut scratch[..count], &mut plane, &turn);
+                    match client.tls {
+                        None => client.conn.receive(&mut scratch[..count], &mut plane, &turn),
+                        Some(_) => client.decipher(&scratch[..count], plain, &mut plane, &turn),
+                    }
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => client.readable = false,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -230,17 +243,24 @@ impl EventLoop {
 
     fn write<E>(&mut self, _shared: &Shared<E>, slot: usize) -> io::Result<()> {
         let client = &mut self.clients[slot];
-        if !client.conn.has_output() || !client.writable {
+        if !client.wants_write() || !client.writable {
             return Ok(());
         }
         let mut slices = [IoSlice::new(&[]); MAX_SLICES];
         let count = client.conn.slices(&mut slices);
-        match client.stream.write_vectored(&slices[..count]) {
-            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-            Ok(sent) => {
-                self.tally.meter.sent_bytes.add(sent as u64);
-                client.conn.sent(sent, self.clock.now());
-            }
+        let mut bytes = 0;
+        let sent = match &mut client.tls {
+            None => client.stream.write_vectored(&slices[..count]).inspect(|sent| bytes = *sent),
+            Some(tls) => tls.send(&slices[..count], &mut client.stream, &mut bytes),
+        };
+        if bytes > 0 {
+            self.tally.meter.sent_bytes.add(bytes as u64);
+            // Over TLS a client may take a part of a record, of which nothing is out before the rest.
+            client.conn.sent(*sent.as_ref().unwrap_or(&0), self.clock.now());
+        }
+        match sent {
+            Ok(0) if client.tls.is_none() => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(_) => {}
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => client.writable = false,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
@@ -257,6 +277,9 @@ impl EventLoop {
             client.conn.drain();
         }
         let mut next = client.conn.next(&turn);
+        if matches!(next, Next::Shut | Next::Drop) {
+            client.take_leave();
+        }
         if next == Next::Shut {
             // It fails where the client has reset the connection, and then the next read says so.
             drop(client.stream.shutdown(Shutdown::Write));
@@ -264,10 +287,10 @@ impl EventLoop {
             client.shut = true;
             next = client.conn.next(&turn);
         }
-        let can_read = client.readable && next == Next::Read;
-        let can_write = client.writable && client.conn.has_output();
+        let can_read = client.readable && client.wants_read(next);
+        let can_write = client.writable && client.wants_write();
         let owner = Owner { token: 2 * slot, number: client.number };
-        if let Some(deadline) = client.conn.deadline(&turn) {
+        if let Some(deadline) = client.deadline(&turn) {
             self.timers.set(&mut client.timer, deadline, owner);
         }
         if can_read || can_write || client.conn.can_resume(&turn) {
@@ -278,6 +301,9 @@ impl EventLoop {
 
     fn remove<E>(&mut self, shared: &Shared<E>, slot: usize, by: Closed) {
         if let Some(mut client) = self.clients.try_remove(slot) {
+            if client.is_handshaking() {
+                self.tally.meter.handshake(Handshake::Failed);
+            }
             if !client.refused {
                 self.tally.meter.close(by);
             }
@@ -289,35 +315,6 @@ impl EventLoop {
                 }
                 (false, PlaneKind::Ops) => {}
             }
-        }
-    }
-}
-
-/// Both planes as one type, so that the code that moves bytes is there once.
-enum AnyPlane<'a, E> {
-    Data(DataPlane<'a, E>),
-    Ops(OpsPlane<'a>),
-}
-
-impl<E: Engine> Plane for AnyPlane<'_, E> {
-    fn ask(&mut self, request: &Request<'_>, turn: &Turn<'_>) -> Reply {
-        match self {
-            Self::Data(plane) => plane.ask(request, turn),
-            Self::Ops(plane) => plane.ask(request, turn),
-        }
-    }
-
-    fn intake(&mut self, request: &Request<'_>, turn: &Turn<'_>) -> Intake {
-        match self {
-            Self::Data(plane) => plane.intake(request, turn),
-            Self::Ops(plane) => plane.intake(request, turn),
-        }
-    }
-
-    fn write(&mut self, write: writes::Write, turn: &Turn<'_>) -> Reply {
-        match self {
-            Self::Data(plane) => plane.write(write, turn),
-            Self::Ops(plane) => plane.write(write, turn),
         }
     }
 }

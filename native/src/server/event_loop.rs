@@ -32,6 +32,9 @@ pub(super) const WAKER: Token = Token(usize::MAX - 2);
 /// Bytes taken from a socket at once.
 const READ: usize = 64 << 10;
 
+/// Bytes of plaintext taken from TLS at once: those of a record (RFC 8446, 5.1).
+const RECORD: usize = 16 << 10;
+
 /// Timers of connections that are gone, beyond the number of those that are not.
 const SPARE_TIMERS: usize = 1 << 10;
 
@@ -74,6 +77,8 @@ pub(super) struct EventLoop {
     pub(super) fetches: Vec<Fetch>,
     pub(super) relays: Relays,
     pub(super) scratch: Box<[u8]>,
+    /// Where what came over TLS is deciphered to.
+    pub(super) plain: Box<[u8]>,
     pub(super) spare: Output,
     drain_until: Instant,
 }
@@ -110,6 +115,7 @@ impl EventLoop {
             fetches: Vec::new(),
             relays: Relays::default(),
             scratch: vec![0; READ].into(),
+            plain: vec![0; RECORD].into(),
             spare: Output::default(),
             drain_until: now,
         }
@@ -170,6 +176,7 @@ impl EventLoop {
     fn adopt<E>(&mut self, shared: &Shared<E>) {
         self.renew_upstreams(shared.upstreams.len());
         self.tally.resize(shared.config.ids().len());
+        self.clients.iter_mut().for_each(|(_, client)| client.forget_node());
         // Their deadlines may be others now.
         let slots: Vec<usize> = self.clients.iter().map(|(slot, _)| slot).collect();
         slots.into_iter().for_each(|slot| self.mark(slot));

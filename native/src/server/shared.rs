@@ -16,7 +16,7 @@ use super::{lanes::Control, upstream::Upstream};
 use crate::{
     clock::Epoch,
     cluster::Breaker,
-    config::{Config, OriginConfig, OriginKind, SqliteConfig, Target},
+    config::{ClusterConfig, Config, OriginConfig, OriginKind, SqliteConfig, Target, TlsConfig},
     engine::Engine,
     meter::Meters,
     ops::{GroupReport, Report},
@@ -89,17 +89,21 @@ impl<E: Engine> Shared<E> {
     fn open(&mut self, before: Option<&Self>, land: &Land) -> io::Result<()> {
         self.open_peers(before);
         for origin in &self.config.origins {
-            let same = before.and_then(|before| before.pool_of(origin, self.config.limits.flights));
-            let route = match (&origin.kind, same) {
-                (OriginKind::Http(target), _) => {
+            let route = match &origin.kind {
+                OriginKind::Http(target) => {
                     let slot = self.upstreams.len();
                     let upstream = Upstream::new(slot, &origin.name, None, target.clone());
                     self.upstreams.push(Arc::new(upstream));
                     OriginRoute::Upstream(slot)
                 }
-                (OriginKind::Sqlite(_), Some(same)) => OriginRoute::Pool(same),
-                (OriginKind::Sqlite(sqlite), None) => {
-                    OriginRoute::Pool(Arc::new(pool(&self.config, &origin.name, sqlite, land)?))
+                OriginKind::Sqlite(sqlite) => {
+                    let same = before
+                        .filter(|before| before.config.limits.flights == self.config.limits.flights)
+                        .and_then(|before| before.pool_of(&origin.name, sqlite));
+                    OriginRoute::Pool(match same {
+                        Some(pool) => pool,
+                        None => Arc::new(pool(&self.config, &origin.name, sqlite, land)?),
+                    })
                 }
             };
             self.origins.push(route);
@@ -109,7 +113,9 @@ impl<E: Engine> Shared<E> {
 
     /// The nodes of the cluster, this one included so that the numbers of the peers are their places.
     fn open_peers(&mut self, before: Option<&Self>) {
-        let Config { cluster: Some(cluster), deadlines, base, .. } = &self.config else { return };
+        let Config { cluster: Some(cluster), deadlines, base, tls, .. } = &self.config else {
+            return;
+        };
         for (slot, node) in cluster.nodes.iter().enumerate() {
             let breaker = Breaker::new(deadlines.connect + deadlines.peer);
             let old = before.and_then(|before| before.peers().find(|old| old.name == *node));
@@ -117,7 +123,10 @@ impl<E: Engine> Shared<E> {
                 Some(old) => breaker.follow(old),
                 None => breaker,
             };
-            let target = Target { authority: node.clone(), path: base.clone() };
+            // Beyond the numbers of peers there are no nodes.
+            let peer = PeerId(slot as u16);
+            let tls = tls.as_ref().and_then(|tls| tls.connector(peer));
+            let target = Target { authority: node.clone(), path: base.clone(), tls };
             self.upstreams.push(Arc::new(Upstream::new(slot, node, Some(breaker), target)));
         }
     }
@@ -127,7 +136,7 @@ impl<E: Engine> Shared<E> {
         self.upstreams.get(upstream.slot).is_some_and(|it| Arc::ptr_eq(it, upstream))
     }
 
-    /// The bytes of a request for a key; a peer is shown the secret of the cluster.
+    /// The bytes of a request for a key; one for a peer is marked.
     pub(super) fn request(
         &self,
         method: &str,
@@ -138,22 +147,22 @@ impl<E: Engine> Shared<E> {
     ) -> Vec<u8> {
         let target = upstream.target(&self.config.numbered(group).name);
         let cluster = upstream.peer.as_ref().and(self.config.cluster.as_ref());
-        let secret = cluster.map(|cluster| cluster.secret.as_str());
-        request(method, &target, key, secret, content)
+        request(method, &target, key, cluster.map(ClusterConfig::mark), content)
     }
 
     pub(super) fn peers(&self) -> impl Iterator<Item = &Arc<Upstream>> {
         self.upstreams.iter().filter(|upstream| upstream.peer.is_some())
     }
 
-    /// The workers of an origin, if it is the same here as there.
-    fn pool_of(&self, origin: &OriginConfig, flights: usize) -> Option<Arc<Pool>> {
+    /// The workers of a database, if it is the same here as there.
+    fn pool_of(&self, name: &str, sqlite: &SqliteConfig) -> Option<Arc<Pool>> {
+        let is_same = |origin: &OriginConfig| {
+            origin.name == name && matches!(&origin.kind, OriginKind::Sqlite(it) if it == sqlite)
+        };
         let mut routes = self.config.origins.iter().zip(&self.origins);
-        match routes.find(|(old, _)| *old == origin)? {
-            (_, OriginRoute::Pool(pool)) if self.config.limits.flights == flights => {
-                Some(Arc::clone(pool))
-            }
-            _ => None,
+        match routes.find(|(origin, _)| is_same(origin))? {
+            (_, OriginRoute::Pool(pool)) => Some(Arc::clone(pool)),
+            (_, OriginRoute::Upstream(_)) => None,
         }
     }
 
@@ -215,6 +224,7 @@ impl<E: Engine> Shared<E> {
             peers: others.map(|peer| (peer.name.clone(), is_up(peer))).collect(),
             lanes: Arc::clone(&self.meters.lanes),
             reloads: self.control.reloads.last(),
+            certificate_expires_at: self.config.tls.as_ref().and_then(TlsConfig::expires_at),
         }
     }
 }

@@ -2,13 +2,18 @@
 
 use std::{
     borrow::Cow,
+    io,
     net::{SocketAddr, ToSocketAddrs},
     sync::atomic::{AtomicUsize, Ordering},
 };
 
 use gocache_core::{Instant, encode};
 
-use crate::{cluster::Breaker, config::Target};
+use crate::{
+    cluster::Breaker,
+    config::Target,
+    tls::{Connector, Session},
+};
 
 pub(super) struct Upstream {
     /// Its place among all that are asked over HTTP.
@@ -25,10 +30,11 @@ pub(super) struct Upstream {
 impl Upstream {
     /// Resolves the name of its host, which may take a while.
     pub(super) fn new(slot: usize, name: &str, peer: Option<Breaker>, target: Target) -> Self {
-        // A name without a port means the port of HTTP.
+        // A name without a port means the port of HTTP, or that of HTTPS.
         let named = match target.authority.parse::<http::uri::Authority>() {
             Ok(authority) if authority.port().is_none() => {
-                Cow::Owned(format!("{}:80", target.authority))
+                let port = if target.tls.is_some() { 443 } else { 80 };
+                Cow::Owned(format!("{}:{port}", target.authority))
             }
             _ => Cow::Borrowed(target.authority.as_str()),
         };
@@ -39,6 +45,12 @@ impl Upstream {
         });
         let (name, preferred) = (name.to_owned(), AtomicUsize::new(0));
         Self { slot, name, peer, addresses, preferred, target }
+    }
+
+    /// TLS for a new connection to it, if that is how it is asked.
+    pub(super) fn session(&self) -> io::Result<Option<Box<Session>>> {
+        let session = self.target.tls.as_ref().map(Connector::connect).transpose();
+        session.map(|session| session.map(Box::new)).map_err(io::Error::other)
     }
 
     /// Whether to ask it now.

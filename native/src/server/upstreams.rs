@@ -9,7 +9,7 @@ use slab::Slab;
 
 use super::{
     event_loop::EventLoop,
-    link::{Link, Moved, State, is_connected, move_bytes},
+    link::{Link, Moved, State, cause, is_connected, move_bytes},
     shared::Shared,
     timers::{Owner, Timer},
     upstream::Upstream,
@@ -126,13 +126,15 @@ impl EventLoop {
             stream.set_nodelay(true)?;
             Ok(stream)
         });
-        let Ok(stream) = stream else {
+        let connected = stream.and_then(|stream| Ok((stream, upstream.session()?)));
+        let Ok((stream, tls)) = connected else {
             let outcome = Outcome::failed("no connection can be opened to it");
             return self.report(shared, upstream, exchange, &outcome);
         };
         self.numbers += 1;
         entry.insert(Link {
             stream,
+            tls,
             upstream: Arc::clone(upstream),
             number: self.numbers,
             timer: Timer::default(),
@@ -214,15 +216,18 @@ impl EventLoop {
     }
 
     fn pump_upstream<E: Engine>(&mut self, shared: &Shared<E>, slot: usize) {
-        let Self { upstreams, scratch, .. } = self;
+        let Self { upstreams, scratch, plain, .. } = self;
         let link = &mut upstreams.links[slot];
         let State::Busy(exchange) = &mut link.state else { return };
-        match move_bytes(&mut link.stream, exchange, scratch) {
+        match move_bytes(&mut link.stream, link.tls.as_deref_mut(), exchange, scratch, plain) {
             Ok(Moved::Waits) => {}
             Ok(Moved::More) => upstreams.more.push(slot),
             Ok(Moved::Over(outcome)) => self.finish(shared, slot, outcome),
             Err(_) if link.reused && exchange.is_untouched() => self.again(shared, slot),
-            Err(_) => self.fail(shared, slot, &Outcome::failed("the connection broke")),
+            Err(error) => {
+                tracing::debug!(upstream = %link.upstream.name, %error, "a connection broke");
+                self.fail(shared, slot, &Outcome::failed(cause(&error)));
+            }
         }
     }
 
@@ -314,6 +319,11 @@ impl EventLoop {
     fn close(&mut self, slot: usize) {
         if let Some(mut link) = self.upstreams.links.try_remove(slot) {
             drop(self.poll.registry().deregister(&mut link.stream));
+            if let Some(tls) = &mut link.tls {
+                // Why, or that this was all. It is lost where the socket takes nothing.
+                tls.close();
+                drop(tls.flush(&mut link.stream));
+            }
             let idle = self.upstreams.idle.get_mut(link.upstream.slot);
             idle.into_iter().for_each(|idle| idle.retain(|&idle| idle != slot));
         }

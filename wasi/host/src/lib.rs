@@ -1,6 +1,7 @@
 //! gocache with its core in a WebAssembly component: wasmtime runs one instance of it, which lives
 //! as long as the server, behind the [`gocache::Engine`] that the native server asks. What clients
-//! and peers see is the native server's code.
+//! and peers see is the native server's code, TLS included: keys and certificates stay outside the
+//! component.
 //!
 //! ```no_run
 //! # use std::{error::Error, sync::Arc};

@@ -1,0 +1,49 @@
+//! The planes of a server, as the connections of a loop meet them.
+
+use crate::{
+    answer::Turn,
+    data::DataPlane,
+    engine::Engine,
+    http1::Request,
+    ops::OpsPlane,
+    plane::{Intake, Plane, Reply},
+    writes,
+};
+
+/// Both planes as one type, so that the code that moves bytes is there once.
+pub(super) enum AnyPlane<'a, E> {
+    Data(DataPlane<'a, E>),
+    Ops(OpsPlane<'a>),
+}
+
+impl<E> AnyPlane<'_, E> {
+    /// Takes note whether the client has the certificate of a node.
+    pub(super) fn vouch(&mut self, is_node: bool) {
+        if let Self::Data(plane) = self {
+            plane.is_node = is_node;
+        }
+    }
+}
+
+impl<E: Engine> Plane for AnyPlane<'_, E> {
+    fn ask(&mut self, request: &Request<'_>, turn: &Turn<'_>) -> Reply {
+        match self {
+            Self::Data(plane) => plane.ask(request, turn),
+            Self::Ops(plane) => plane.ask(request, turn),
+        }
+    }
+
+    fn intake(&mut self, request: &Request<'_>, turn: &Turn<'_>) -> Intake {
+        match self {
+            Self::Data(plane) => plane.intake(request, turn),
+            Self::Ops(plane) => plane.intake(request, turn),
+        }
+    }
+
+    fn write(&mut self, write: writes::Write, turn: &Turn<'_>) -> Reply {
+        match self {
+            Self::Data(plane) => plane.write(write, turn),
+            Self::Ops(plane) => plane.write(write, turn),
+        }
+    }
+}
