@@ -14,7 +14,8 @@ use rustix::event::epoll::{self, EventData, EventFlags};
 use slab::Slab;
 
 use crate::cores::Cores;
-use crate::server::{Process, Target};
+use crate::process::Process;
+use crate::server::Target;
 
 /// First argument of the bench when it is the floor.
 pub(crate) const ROLE: &str = "--floor";

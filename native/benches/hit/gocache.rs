@@ -10,7 +10,8 @@ use tempfile::TempDir;
 
 use crate::cases::Payload;
 use crate::cores::Cores;
-use crate::server::{Process, Server, free_addresses};
+use crate::process::{Process, free_addresses};
+use crate::server::Server;
 
 /// Starts it and waits until it serves every payload.
 pub(crate) fn start(cores: &Cores) -> io::Result<Server> {

@@ -12,15 +12,19 @@
 //! | `client.rs` | the load: requests out, answers counted by bytes |
 //! | `floor.rs` | the floor, a child process |
 //! | `gocache.rs` | a gocache with a filled database, a child process |
-//! | `server.rs` | any server under test: started, ready, probed, killed |
-//! | `cores.rs` | which core runs what |
+//! | `server.rs` | any server under test: ready, probed |
 //! | `table.rs` | medians and the table |
+//! | `../common/process.rs` | a child process, started and killed |
+//! | `../common/cores.rs` | which core runs what |
 
 mod cases;
 mod client;
+#[path = "../common/cores.rs"]
 mod cores;
 mod floor;
 mod gocache;
+#[path = "../common/process.rs"]
+mod process;
 mod server;
 mod table;
 
@@ -36,7 +40,7 @@ use table::{Row, Table};
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let done = match arguments.first().map(String::as_str) {
-        Some(server::LEASH) => server::leash(&arguments[1..]),
+        Some(process::LEASH) => process::leash(&arguments[1..]),
         Some(floor::ROLE) => floor::serve(),
         _ => bench(&arguments),
     };
