@@ -74,6 +74,7 @@ mod suite {
 }
 
 // The program and the cluster, as real processes.
+mod abuse;
 mod activation;
 mod clocks;
 mod cluster;

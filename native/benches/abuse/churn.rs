@@ -1,10 +1,9 @@
 //! Connections that come and go, in order and without.
 
 use std::io;
-use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::fault::{Plan, Told};
+use crate::fault::{Plan, Told, keep_pace};
 use crate::peer::request;
 use crate::site::Site;
 
@@ -19,10 +18,9 @@ pub(crate) fn connects(site: &Site, plan: &Plan) -> io::Result<Told> {
     while begin.elapsed() < plan.length {
         site.connect()?.get("hot")?;
         count += 1;
-        let next = begin + pace * count;
-        thread::sleep(next.saturating_duration_since(Instant::now()));
+        keep_pace(begin, pace, count);
     }
-    let rate = f64::from(count) / begin.elapsed().as_secs_f64() * 60.0;
+    let rate = count as f64 / begin.elapsed().as_secs_f64() * 60.0;
     told.say(format!("{rate:.0} a minute, all served"));
     Ok(told)
 }

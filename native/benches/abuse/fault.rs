@@ -2,7 +2,8 @@
 
 use std::fmt::Display;
 use std::io;
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use crate::site::Site;
 use crate::{churn, flood, idle, slow, starve};
@@ -81,4 +82,10 @@ impl Told {
         }
         self.say(what);
     }
+}
+
+/// Waits until it is time for the next of those that begin at this pace.
+pub(crate) fn keep_pace(begin: Instant, pace: Duration, number: usize) {
+    let next = begin + pace * u32::try_from(number).unwrap_or(u32::MAX);
+    thread::sleep(next.saturating_duration_since(Instant::now()));
 }

@@ -4,7 +4,7 @@ use std::io::{self, Read, Write};
 use std::thread;
 use std::time::Instant;
 
-use crate::fault::{Plan, Told};
+use crate::fault::{Plan, Told, keep_pace};
 use crate::peer::{Peer, request};
 use crate::site::{DIGITS, Site};
 
@@ -79,7 +79,10 @@ pub(crate) fn unknown_keys(site: &Site, plan: &Plan) -> io::Result<Told> {
     let mut number = 0;
     let mut half = before;
     let mut asked = 0;
+    let batch = KEYS_AT_ONCE * CONNECTIONS;
+    let pace = plan.length * batch as u32 / plan.unknown_keys as u32;
     while asked < plan.unknown_keys {
+        keep_pace(begin, pace, asked / batch);
         for peer in &mut peers {
             let mut batch = Vec::new();
             for _ in 0..KEYS_AT_ONCE {
@@ -119,7 +122,10 @@ pub(crate) fn large_heads(site: &Site, plan: &Plan) -> io::Result<Told> {
     let mut head = b"GET /_gocache/bench/hot HTTP/1.1\r\nHost: bench\r\nX: ".to_vec();
     head.resize(HEAD_BYTES, b'x');
     let mut peers = Vec::with_capacity(plan.large_heads);
-    for _ in 0..plan.large_heads {
+    let pace = plan.length / 2 / plan.large_heads as u32;
+    let mut begin = Instant::now();
+    for number in 0..plan.large_heads {
+        keep_pace(begin, pace, number);
         let mut peer = site.connect()?;
         peer.send(&head[..HEAD_HELD])?;
         peers.push(peer);
@@ -127,13 +133,19 @@ pub(crate) fn large_heads(site: &Site, plan: &Plan) -> io::Result<Told> {
     let grown = site.look()?.resident.saturating_sub(before);
     let what = format!("{:.0} MiB for {} unfinished heads", grown as f64 / MIB, peers.len());
     told.judge(grown <= HEADS_GROWTH_MAX, what, "at most 64");
-    let mut refused = 0;
-    for mut peer in peers {
+    let (mut too_long, mut too_many) = (0, 0);
+    begin = Instant::now();
+    for (number, mut peer) in peers.into_iter().enumerate() {
+        keep_pace(begin, pace, number);
         // It may have been answered already, and the rest of it refused.
         drop(peer.send(&head[HEAD_HELD..]));
-        refused += usize::from(peer.answer().is_ok_and(|answer| answer.status == 431));
+        match peer.answer() {
+            Ok(answer) if answer.status == 431 => too_long += 1,
+            Ok(answer) if answer.status == 503 => too_many += 1,
+            _ => {}
+        }
     }
-    let all = refused == plan.large_heads;
-    told.judge(all, format!("{refused} answered 431"), "all");
+    let all = too_long + too_many == plan.large_heads;
+    told.judge(all, format!("{too_long} answered 431, {too_many} 503"), "all");
     Ok(told)
 }

@@ -40,7 +40,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Resource, Rlimit, getrlimit, setpriority_process, setrlimit};
+use rustix::process::{
+    Resource, Rlimit, getpriority_process, getrlimit, setpriority_process, setrlimit,
+};
 
 use cores::Cores;
 use fault::{Fault, Plan, Told};
@@ -54,7 +56,7 @@ const ROUNDS: usize = 2;
 const GONE_WITHIN: Duration = Duration::from_secs(1);
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// Who abuses gives way to the probe: they share a core, the server and its clients do not.
-const NICE: i32 = 10;
+const NICE: i32 = 5;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
@@ -150,7 +152,8 @@ fn abuse(
     let is_over = AtomicBool::new(false);
     thread::scope(|scope| {
         let abuser = scope.spawn(|| {
-            let told = setpriority_process(None, NICE)
+            let told = getpriority_process(None)
+                .and_then(|nice| setpriority_process(None, nice + NICE))
                 .map_err(io::Error::from)
                 .and_then(|()| (fault.run)(site, plan));
             is_over.store(true, Ordering::Release);

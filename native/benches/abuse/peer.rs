@@ -41,10 +41,10 @@ impl Peer {
         Self::over(Socket::new(Domain::for_address(to), Type::STREAM, None)?, to)
     }
 
-    /// One whose kernel takes little for it.
-    pub(crate) fn connect_narrow(to: SocketAddr) -> io::Result<Self> {
+    /// One whose system takes no more than so many bytes for it.
+    pub(crate) fn connect_narrow(to: SocketAddr, bytes: usize) -> io::Result<Self> {
         let socket = Socket::new(Domain::for_address(to), Type::STREAM, None)?;
-        socket.set_recv_buffer_size(4 << 10)?;
+        socket.set_recv_buffer_size(bytes)?;
         Self::over(socket, to)
     }
 

@@ -15,7 +15,7 @@ use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use tempfile::TempDir;
 
 use crate::cores::Cores;
-use crate::peer::Peer;
+use crate::peer::{Peer, request};
 use crate::process::{Process, free_addresses};
 
 const READY_WITHIN: Duration = Duration::from_secs(5);
@@ -151,7 +151,14 @@ origin = "db"
     }
 }
 
+/// Loads all keys, and so many others that all workers have begun.
 fn warm_up(mut peer: Peer) -> io::Result<()> {
+    let others = 0..1_000;
+    let requests: Vec<u8> = others.clone().flat_map(|it| request(&format!("other-{it}"))).collect();
+    peer.send(&requests)?;
+    for _ in others {
+        peer.answer()?;
+    }
     peer.get("hot")?;
     peer.get("page")?;
     (0..DIGITS).try_for_each(|digit| peer.get(&digit.to_string()).map(drop))

@@ -21,7 +21,7 @@ const TICKS_A_BYTE: u32 = 5;
 /// Bytes that the server may hold for one who does not read.
 const UNREAD_BYTES_MAX: u64 = 64 << 10;
 /// What a slow reader takes at once.
-const SIP: usize = 512;
+const SIP: usize = 4 << 10;
 
 /// Each begins a head and never ends it.
 pub(crate) fn heads(site: &Site, plan: &Plan) -> io::Result<Told> {
@@ -82,16 +82,21 @@ pub(crate) fn readers(site: &Site, plan: &Plan) -> io::Result<Told> {
     let requests = request("page").repeat(2 << 10);
     let mut peers = Vec::with_capacity(plan.slow_readers);
     for _ in 0..plan.slow_readers {
-        let peer = Peer::connect_narrow(site.address)?;
+        let peer = Peer::connect_narrow(site.address, SIP)?;
         peer.stream.set_nonblocking(true)?;
         // A request that is cut in the middle goes on where it was cut.
         peers.push((peer, 0, true));
     }
+    let mut heard = 0;
     let begin = Instant::now();
-    while begin.elapsed() < DEADLINE + LATE + plan.length / 2 {
+    while begin.elapsed() < 2 * DEADLINE + LATE {
         for (number, (peer, at, stands)) in peers.iter_mut().enumerate() {
             if number % 2 == 0 && *stands {
-                *stands = !matches!(peer.hear(SIP), Heard::End);
+                match peer.hear(SIP) {
+                    Heard::Nothing => {}
+                    Heard::Bytes(bytes) => heard += bytes.len(),
+                    Heard::End => *stands = false,
+                }
             }
             match peer.stream.write(&requests[*at..]) {
                 Ok(count) => *at = (*at + count) % requests.len(),
@@ -112,7 +117,7 @@ pub(crate) fn readers(site: &Site, plan: &Plan) -> io::Result<Told> {
     let what =
         format!("{readers} of {half} slow ones served on, {} of the others cut", half - others);
     told.judge(all, what, "all");
-    let page = PAGE_BYTES >> 10;
-    told.say(format!("values of {page} KiB"));
+    let rate = heard as f64 / 1024.0 / begin.elapsed().as_secs_f64() / half as f64;
+    told.say(format!("values of {} KiB read at {rate:.0} KiB/s", PAGE_BYTES >> 10));
     Ok(told)
 }

@@ -4,7 +4,7 @@ use std::io;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::fault::{Plan, Told};
+use crate::fault::{Plan, Told, keep_pace};
 use crate::peer::{Peer, request};
 use crate::site::Site;
 
@@ -85,11 +85,10 @@ pub(crate) fn limit(site: &Site, plan: &Plan) -> io::Result<Told> {
     while begin.elapsed() < plan.length {
         let since = Instant::now();
         let mut peer = ask(site)?;
-        refused += u32::from(peer.answer().is_ok_and(|answer| answer.status == 503));
+        refused += usize::from(peer.answer().is_ok_and(|answer| answer.status == 503));
         slowest = slowest.max(since.elapsed());
         count += 1;
-        let next = begin + Duration::from_secs(1) / NEWCOMERS_A_SECOND * count;
-        thread::sleep(next.saturating_duration_since(Instant::now()));
+        keep_pace(begin, Duration::from_secs(1) / NEWCOMERS_A_SECOND, count);
     }
     let what = format!("{refused} of {count} newcomers got 503, within {} ms", slowest.as_millis());
     told.judge(refused == count, what, "all");

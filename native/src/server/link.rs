@@ -12,7 +12,7 @@ use super::{timers::Timer, upstream::Upstream};
 use crate::upstream::{Exchange, Outcome};
 
 /// Reads of one link in a turn: a large value must not keep the clients of the loop waiting.
-const READS: usize = 4;
+const READS: usize = 16;
 
 /// A connection that we opened.
 pub(super) struct Link {
