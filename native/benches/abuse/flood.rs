@@ -10,7 +10,7 @@ use crate::site::{DIGITS, Site};
 
 const PIPELINED: usize = 100_000;
 
-const KEYS_AT_ONCE: usize = 32;
+const KEYS_AT_ONCE: usize = 8;
 const CONNECTIONS: usize = 8;
 /// What the server may grow by: over all unknown keys, and over the second half of them.
 const GROWTH_MAX: u64 = 8 << 20;

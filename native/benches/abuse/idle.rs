@@ -15,6 +15,8 @@ const BYTES_MAX: u64 = 600;
 pub(crate) fn connections(site: &Site, plan: &Plan) -> io::Result<Told> {
     let mut told = Told::default();
     let before = site.figures()?;
+    // That they come is another fault.
+    site.set_prelude(true);
     let begin = Instant::now();
     let mut peers: Vec<Peer> = Vec::with_capacity(plan.idle);
     for number in 0..plan.idle {
@@ -24,7 +26,8 @@ pub(crate) fn connections(site: &Site, plan: &Plan) -> io::Result<Told> {
         peers.push(peer);
     }
     told.say(format!("{} opened in {:.1} s", peers.len(), begin.elapsed().as_secs_f64()));
-    thread::sleep(plan.length / 2);
+    site.set_prelude(false);
+    thread::sleep(plan.length);
     let held = site.look()?.resident.saturating_sub(before.resident);
     let each = held / peers.len() as u64;
     told.judge(each <= BYTES_MAX, format!("{each} B each"), format!("at most {BYTES_MAX}"));

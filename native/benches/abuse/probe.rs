@@ -32,36 +32,42 @@ impl Probe {
         Ok(Self { ours: ours.connect()?, control: control.connect()? })
     }
 
-    /// Asks both in turn until `is_over`.
+    /// Asks both in turn until `is_over`. How long it takes is of interest where it `counts`.
     pub(crate) fn run(
         &mut self,
         samples: &mut Samples,
         is_over: impl Fn() -> bool,
+        counts: impl Fn() -> bool,
     ) -> io::Result<()> {
+        let Self { ours, control } = self;
         while !is_over() {
-            samples.ours.push(&mut self.ours)?;
-            thread::sleep(PACE);
-            samples.control.push(&mut self.control)?;
-            thread::sleep(PACE);
+            for (peer, latencies) in
+                [(&mut *ours, &mut samples.ours), (&mut *control, &mut samples.control)]
+            {
+                let took = time(peer)?;
+                if counts() {
+                    latencies.0.push(took);
+                }
+                thread::sleep(PACE);
+            }
         }
         Ok(())
     }
 
     pub(crate) fn run_for(&mut self, samples: &mut Samples, length: Duration) -> io::Result<()> {
         let begin = Instant::now();
-        self.run(samples, || begin.elapsed() >= length)
+        self.run(samples, || begin.elapsed() >= length, || true)
     }
 }
 
-impl Latencies {
-    fn push(&mut self, peer: &mut Peer) -> io::Result<()> {
-        let begin = Instant::now();
-        peer.get("hot")
-            .map_err(|error| io::Error::other(format!("the normal client failed: {error}")))?;
-        self.0.push(begin.elapsed());
-        Ok(())
-    }
+fn time(peer: &mut Peer) -> io::Result<Duration> {
+    let begin = Instant::now();
+    peer.get("hot")
+        .map_err(|error| io::Error::other(format!("the normal client failed: {error}")))?;
+    Ok(begin.elapsed())
+}
 
+impl Latencies {
     /// In microseconds, the one that so many in a thousand do not exceed.
     pub(crate) fn per_mille(&self, share: usize) -> f64 {
         let mut sorted = self.0.clone();

@@ -5,6 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::Stdio;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -41,6 +42,7 @@ pub(crate) struct Site {
     process: Process,
     log: PathBuf,
     peak: Mutex<Figures>,
+    is_prelude: AtomicBool,
     /// Configuration and data; removed after the process is gone, hence last.
     _files: TempDir,
 }
@@ -56,7 +58,7 @@ impl Site {
         let text = format!(
             r#"listen = "{address}"
 ops_listen = "{ops_address}"
-loops = 1
+loops = {}
 data_dir = "{}"
 log = "warn"
 [origins.db]
@@ -67,6 +69,7 @@ query = "SELECT value FROM kv WHERE key = ?1"
 budget = "4 MiB"
 origin = "db"
 {tables}"#,
+            cores.loops(),
             files.path().display(),
         );
         fs::write(&configuration, text)?;
@@ -78,7 +81,8 @@ origin = "db"
             command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(stderr)
         })?;
         let peak = Mutex::default();
-        let mut site = Self { address, ops_address, process, log, peak, _files: files };
+        let is_prelude = AtomicBool::new(false);
+        let mut site = Self { address, ops_address, process, log, peak, is_prelude, _files: files };
         site.wait_until_ready()?;
         Ok(site)
     }
@@ -127,6 +131,16 @@ origin = "db"
 
     pub(crate) fn peak(&self) -> Figures {
         *self.peak.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Says that what is done is not the fault yet, but has to come before it.
+    pub(crate) fn set_prelude(&self, is_prelude: bool) {
+        self.is_prelude.store(is_prelude, Ordering::Release);
+    }
+
+    /// Whether it is the fault that a normal client suffers from.
+    pub(crate) fn counts(&self) -> bool {
+        !self.is_prelude.load(Ordering::Acquire)
     }
 
     pub(crate) fn log(&self) -> String {

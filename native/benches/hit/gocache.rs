@@ -1,4 +1,4 @@
-//! A gocache on one loop, with a filled SQLite database behind it.
+//! A gocache, with a filled SQLite database behind it.
 
 use std::fs;
 use std::io;
@@ -12,6 +12,10 @@ use crate::cases::Payload;
 use crate::cores::Cores;
 use crate::process::{Process, free_addresses};
 use crate::server::Server;
+use crate::speech::Speech;
+
+/// The path of a key in its URLs, before the key.
+pub(crate) const BASE: &str = "/_gocache/bench/";
 
 /// Starts it and waits until it serves every payload.
 pub(crate) fn start(cores: &Cores) -> io::Result<Server> {
@@ -24,7 +28,7 @@ pub(crate) fn start(cores: &Cores) -> io::Result<Server> {
     let text = format!(
         r#"listen = "{address}"
 ops_listen = "{ops_address}"
-loops = 1
+loops = {}
 data_dir = "{}"
 log = "warn"
 [origins.db]
@@ -35,6 +39,7 @@ query = "SELECT value FROM kv WHERE key = ?1"
 budget = "64 MiB"
 origin = "db"
 "#,
+        cores.loops(),
         files.path().display(),
         database.display()
     );
@@ -46,8 +51,8 @@ origin = "db"
     let process = Process::spawn(program, &arguments, cores, |command| {
         command.stdin(Stdio::null()).stdout(Stdio::null())
     })?;
-    let mut server =
-        Server { name: "gocache", process, address, base: "/_gocache/bench/", _files: files };
+    let speech = Speech::Http { base: BASE };
+    let mut server = Server { name: "gocache", process, address, speech, _files: files };
     for payload in &Payload::ALL {
         server.wait_until_ready(payload)?;
     }

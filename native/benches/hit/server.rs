@@ -1,6 +1,6 @@
 //! Any server under test: a child process that becomes ready and is probed.
 
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -9,11 +9,11 @@ use tempfile::TempDir;
 
 use crate::cases::Payload;
 use crate::process::Process;
+use crate::speech::{Speech, excerpt};
 
 const READY_WITHIN: Duration = Duration::from_secs(5);
 const RETRY_EVERY: Duration = Duration::from_millis(20);
 const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
-const HEAD_BYTES_MAX: usize = 16 << 10;
 
 /// What the client needs to know to load a server.
 pub(crate) struct Target {
@@ -30,8 +30,7 @@ pub(crate) struct Server {
     pub(crate) name: &'static str,
     pub(crate) process: Process,
     pub(crate) address: SocketAddr,
-    /// The path of a key in this server's URLs, before the key.
-    pub(crate) base: &'static str,
+    pub(crate) speech: Speech,
     /// Configuration and data; removed after the process is gone, hence last.
     pub(crate) _files: TempDir,
 }
@@ -73,47 +72,17 @@ impl Server {
         }
         Ok(Target {
             address: self.address,
-            request: self.request(payload),
+            request: self.speech.request(self.address, payload),
             answer,
-            prefix: b"HTTP/1.1 200",
+            prefix: self.speech.prefix(),
         })
-    }
-
-    fn request(&self, payload: &Payload) -> Vec<u8> {
-        format!("GET {}{} HTTP/1.1\r\nHost: {}\r\n\r\n", self.base, payload.key, self.address)
-            .into_bytes()
     }
 
     /// One GET on a connection of its own; returns the whole answer if it is the value.
     fn probe(&self, payload: &Payload) -> io::Result<Vec<u8>> {
         let mut stream = TcpStream::connect_timeout(&self.address, PROBE_TIMEOUT)?;
         stream.set_read_timeout(Some(PROBE_TIMEOUT))?;
-        stream.write_all(&self.request(payload))?;
-
-        let mut answer = Vec::new();
-        let mut byte = [0];
-        while !answer.ends_with(b"\r\n\r\n") && answer.len() < HEAD_BYTES_MAX {
-            stream.read_exact(&mut byte)?;
-            answer.push(byte[0]);
-        }
-        let length = format!("content-length: {}\r\n", payload.bytes);
-        let head = String::from_utf8_lossy(&answer).to_lowercase();
-        if !head.starts_with("http/1.1 200") || !head.contains(&length) {
-            let wrong = format!("wanted 200 and {length:?}, got {}", excerpt(&answer));
-            return Err(io::Error::other(wrong));
-        }
-        let head_bytes = answer.len();
-        answer.resize(head_bytes + payload.bytes, 0);
-        stream.read_exact(&mut answer[head_bytes..])?;
-        if answer[head_bytes..] != payload.value() {
-            return Err(io::Error::other("the body is not the value"));
-        }
-        Ok(answer)
+        stream.write_all(&self.speech.request(self.address, payload))?;
+        self.speech.read(&mut stream, payload)
     }
-}
-
-/// The beginning of an answer, printable.
-pub(crate) fn excerpt(bytes: &[u8]) -> String {
-    let start = &bytes[..bytes.len().min(200)];
-    format!("\"{}\"", start.escape_ascii())
 }
