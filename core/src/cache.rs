@@ -100,6 +100,7 @@ impl<P: Policy<A>, A: Memory> Cache<P, A> {
     pub fn insert(&mut self, key: &[u8], value: &[u8], now: Instant) -> Result<(), Refusal> {
         let (hash, now) = (self.seed.hash(key), self.now(now));
         let Self { store, budget, allocator, .. } = self;
+        store.foresee(hash);
         {
             let mut out = Evicted::new(budget);
             store.remove(hash, key, &now, &mut out);

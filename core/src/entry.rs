@@ -216,6 +216,13 @@ impl<A: Memory> Value<A> {
         self.tail(start, head.value_len as usize)
     }
 
+    /// Has at hand the entry, up to some length that is not looked up: its memory may soon be the
+    /// next one's.
+    pub(crate) fn prefetch(&self) {
+        let lines = (0..3).map(|line| self.head.as_ptr().cast::<u8>().wrapping_add(line * 64));
+        lines.for_each(|line| fetch(line));
+    }
+
     /// Whether it is known when the value was loaded.
     pub(crate) fn is_timed(&self) -> bool {
         self.head().shape & BORN != 0
@@ -282,14 +289,19 @@ fn ends<const N: usize>(bytes: &[u8]) -> (Option<&[u8; N]>, Option<&[u8; N]>) {
 }
 
 /// Tells the processor that this will be looked at soon, so that it is fetched from memory meanwhile.
+#[inline]
+pub(crate) fn prefetch<T>(what: &T) {
+    fetch(core::ptr::from_ref(what).cast());
+}
+
 /// Where there is no such hint, nothing happens.
 #[inline]
-pub(crate) fn prefetch<T>(_what: &T) {
+fn fetch(_line: *const u8) {
     #[cfg(all(target_arch = "x86_64", target_feature = "sse", not(miri)))]
     // SAFETY: a hint, which reads nothing and faults nowhere.
     unsafe {
         use core::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        _mm_prefetch::<_MM_HINT_T0>(core::ptr::from_ref(_what).cast());
+        _mm_prefetch::<_MM_HINT_T0>(_line.cast());
     }
 }
 

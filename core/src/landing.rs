@@ -166,8 +166,13 @@ impl<'a, R: RawRwLock, A: Memory> Placing<'a, R, A> {
         lifetime: Option<Duration>,
     ) -> Option<Refusal> {
         let Group { tunable, budget, allocator, .. } = self.group;
-        if !self.is_current(&self.shard.read()) {
-            return None;
+        {
+            let shard = self.shard.read();
+            if !self.is_current(&shard) {
+                return None;
+            }
+            // The first that makes room is this shard.
+            shard.store.foresee(self.hash);
         }
         let now = self.group.now(self.at);
         let ages = now.lifetime.is_some() || lifetime.is_some();

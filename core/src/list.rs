@@ -3,7 +3,7 @@
 use core::mem;
 
 use crate::{
-    entry::{Memory, prefetch},
+    entry::{Memory, Value, prefetch},
     segment::{Links, NONE},
     table::Table,
 };
@@ -66,6 +66,13 @@ impl List {
     pub(crate) fn prefetch<A: Memory>(table: &Table<A>, slot: u32) {
         let Some(&Links { newer, older }) = table.links(slot) else { return };
         table.links(newer).into_iter().chain(table.links(older)).for_each(prefetch);
+    }
+
+    /// Has at hand the oldest entry, which goes next, and what leads to the one after it.
+    pub(crate) fn foresee<A: Memory>(&self, table: &Table<A>) {
+        table.entry(self.oldest).into_iter().for_each(Value::prefetch);
+        let next = table.links(self.oldest).map_or(NONE, |links| links.newer);
+        table.prefetch(next);
     }
 
     /// Makes a slot that stands in this list its newest.

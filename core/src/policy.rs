@@ -53,6 +53,10 @@ pub trait Policy<A: Memory>: Sized {
     #[doc(hidden)]
     fn evict(&mut self, table: &mut Table<A>, seed: &Seed) -> Option<u32>;
 
+    /// Has at hand what admitting an entry of this hash, and evicting another one, will look at.
+    #[doc(hidden)]
+    fn foresee(&self, table: &Table<A>, hash: u64);
+
     /// Bytes to have at hand for [`Policy::grow`].
     #[doc(hidden)]
     fn growth(&self, segment: usize, capacity: usize) -> usize;
@@ -200,6 +204,10 @@ impl<A: Memory> Policy<A> for Chosen<A> {
 
     fn evict(&mut self, table: &mut Table<A>, seed: &Seed) -> Option<u32> {
         each!(self, policy => policy.evict(table, seed))
+    }
+
+    fn foresee(&self, table: &Table<A>, hash: u64) {
+        each!(self, policy => policy.foresee(table, hash));
     }
 
     fn growth(&self, segment: usize, capacity: usize) -> usize {

@@ -12,7 +12,7 @@ use core::mem::size_of;
 use allocator_api2::vec::Vec;
 
 use crate::{
-    entry::{Memory, Value},
+    entry::{Memory, Value, prefetch},
     width::IS_NARROW,
 };
 
@@ -66,6 +66,11 @@ impl<A: Memory> Chunk<A> {
         Self { tags, entries: [const { None }; SLOTS], links }
     }
 
+    pub(crate) fn prefetch(&self) {
+        prefetch(&self.tags);
+        prefetch(&self.links);
+    }
+
     fn passed(&mut self) -> &mut u8 {
         &mut self.tags[SLOTS]
     }
@@ -108,7 +113,7 @@ pub(crate) struct Segment<A: Memory> {
 }
 
 impl<A: Memory> Segment<A> {
-    fn home(&self, hash: u64) -> usize {
+    pub(crate) fn home(&self, hash: u64) -> usize {
         share(hash, self.chunks.len())
     }
 
@@ -158,6 +163,10 @@ impl<A: Memory> Segment<A> {
                 return None;
             }
         }
+    }
+
+    pub(crate) fn chunk(&self, place: usize) -> Option<&Chunk<A>> {
+        self.chunks.get(place >> SLOT_BITS)
     }
 
     /// Puts an entry into the first chunk with a free slot, from its home on. Says in which place; it

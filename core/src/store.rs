@@ -154,6 +154,12 @@ impl<P: Policy<A>, A: Memory> Store<P, A> {
         }
     }
 
+    /// Has at hand what storing an entry of this hash, with room made for it, will look at.
+    pub(crate) fn foresee(&self, hash: u64) {
+        self.table.prefetch_home(hash);
+        self.policy.foresee(&self.table, hash);
+    }
+
     /// Forgets a key. Says whether it was there, and not stale.
     pub(crate) fn remove(
         &mut self,

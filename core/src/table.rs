@@ -18,6 +18,8 @@ use crate::{
 
 /// Some hundred entries of common size, at most a thousand of the smallest.
 const SEGMENT_BYTES: usize = 32 << 10;
+/// Places between the entry that is moved and the one that is fetched meanwhile.
+const AHEAD: usize = 8;
 const MAX_SEGMENTS: usize = 1 << 20;
 
 pub(crate) struct Table<A: Memory> {
@@ -81,6 +83,20 @@ impl<A: Memory> Table<A> {
     pub(crate) fn links_mut(&mut self, slot: u32) -> Option<&mut Links> {
         let (segment, place) = (self.segment(slot), self.place(slot));
         self.segments.get_mut(segment)?.links_mut(place)
+    }
+
+    /// Has a slot at hand: the handle of its entry, and its links.
+    pub(crate) fn prefetch(&self, slot: u32) {
+        let segment = self.segments.get(self.segment(slot));
+        let chunk = segment.and_then(|segment| segment.chunk(self.place(slot)));
+        chunk.into_iter().for_each(Chunk::prefetch);
+    }
+
+    /// Has at hand where the entry of a hash is, or is going to be.
+    pub(crate) fn prefetch_home(&self, hash: u64) {
+        let segment = self.segments.get(self.segment_of(hash));
+        let chunk = segment.and_then(|segment| segment.chunks.get(segment.home(hash)));
+        chunk.into_iter().for_each(Chunk::prefetch);
     }
 
     /// Keeps the entry of a slot from being found.
@@ -173,6 +189,7 @@ impl<A: Memory> Table<A> {
         let mut old = core::mem::replace(segment, Segment { chunks, len: 0 });
         // First each entry moves, and leaves behind where it is now...
         for place in 0..old.chunks.len() << SLOT_BITS {
+            old.entry(place + AHEAD).into_iter().for_each(Value::prefetch);
             let is_hidden = old.is_hidden(place);
             let Some(entry) = old.take(place) else { continue };
             let Some(links) = old.links_mut(place) else { continue };

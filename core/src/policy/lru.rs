@@ -98,6 +98,10 @@ impl<A: Memory> Policy<A> for Lru {
         Some(oldest)
     }
 
+    fn foresee(&self, table: &Table<A>, _: u64) {
+        self.order.foresee(table);
+    }
+
     fn growth(&self, _: usize, _: usize) -> usize {
         0
     }

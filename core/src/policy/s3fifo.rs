@@ -13,7 +13,7 @@ use allocator_api2::vec::Vec;
 
 use super::Policy;
 use crate::{
-    entry::{Memory, OutOfMemory},
+    entry::{Memory, OutOfMemory, prefetch},
     list::List,
     room,
     seed::Seed,
@@ -160,6 +160,13 @@ impl<A: Memory> Policy<A> for S3Fifo<A> {
             }
         }
         None
+    }
+
+    fn foresee(&self, table: &Table<A>, hash: u64) {
+        let lines = self.ghosts.get(table.segment_of(hash));
+        let line = lines.and_then(|lines| lines.get(share(hash, lines.len())));
+        line.into_iter().for_each(prefetch);
+        if self.small_is_over() { &self.small } else { &self.main }.order.foresee(table);
     }
 
     fn growth(&self, segment: usize, capacity: usize) -> usize {
