@@ -16,7 +16,7 @@ use tempfile::TempDir;
 
 use crate::cases::Payload;
 use crate::cores::Cores;
-use crate::process::Process;
+use crate::process::{Process, free_addresses};
 use crate::server::Server;
 use crate::speech::Speech;
 
@@ -34,7 +34,7 @@ const ALL: [(&str, &str, Start); 4] = [
     ("go", "golang-go", net_http::start),
 ];
 
-/// Starts those that are installed; the others are named with what brings them.
+/// Starts those that are installed; of the others it is told why they take no part.
 pub(crate) fn start(cores: &Cores, backend: Backend) -> io::Result<(Vec<Server>, Vec<String>)> {
     let (mut servers, mut skipped) = (Vec::new(), Vec::new());
     for (program, package, start) in ALL {
@@ -42,13 +42,15 @@ pub(crate) fn start(cores: &Cores, backend: Backend) -> io::Result<(Vec<Server>,
             skipped.push(format!("{program} is not installed (Debian: apt-get install {package})"));
             continue;
         }
-        let [address, _] = crate::process::free_addresses()?;
-        let fails = |error| io::Error::other(format!("{program}: {error}"));
-        let mut server = start(cores, TempDir::new()?, address, backend).map_err(fails)?;
-        for payload in &Payload::ALL {
-            server.wait_until_ready(payload)?;
+        let [address, _] = free_addresses()?;
+        let ready = |mut server: Server| {
+            Payload::ALL.iter().try_for_each(|payload| server.wait_until_ready(payload))?;
+            Ok(server)
+        };
+        match start(cores, TempDir::new()?, address, backend).and_then(ready) {
+            Ok(server) => servers.push(server),
+            Err(error) => skipped.push(format!("{program} does not start: {error}")),
         }
-        servers.push(server);
     }
     Ok((servers, skipped))
 }

@@ -1,7 +1,8 @@
 //! `EventLoop`: one thread, one poll, the connections of its own listener, and what they ask for.
 //!
 //! A turn: wait; take what happened, what was posted and what came due; then move the bytes of each
-//! connection that has something to do, once, so that none can starve the others.
+//! connection that has something to do, once, and of some that go on with what they began before, so
+//! that none can starve the others.
 
 use std::{
     collections::VecDeque,
