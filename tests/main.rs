@@ -77,6 +77,7 @@ mod suite {
 }
 
 // The program and the cluster, as real processes, and TLS between them.
+mod abuse;
 mod activation;
 mod clocks;
 mod cluster;

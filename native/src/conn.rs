@@ -19,7 +19,7 @@ use crate::{
     answer::{Answer, Form, Turn},
     http1::{Body, Head, Method, Persist, Request, is_head},
     output::{MAX_SLICES, Output},
-    owed::{Due, FULL, Owed},
+    owed::{Due, FULL, FULL_OWN, Owed},
     phase::{Next, Phase},
     plane::{Plane, Reply},
 };
@@ -147,6 +147,21 @@ impl Conn {
         }
     }
 
+    /// Bytes that a head takes which is not whole yet.
+    pub(crate) fn unread(&self) -> usize {
+        match self.phase {
+            Phase::Head => self.input.capacity(),
+            _ => 0,
+        }
+    }
+
+    /// Gives up a head that is not whole, for lack of memory.
+    pub(crate) fn give_up(&mut self, turn: &Turn<'_>) {
+        self.input = Vec::new();
+        let text = "too many requests are not whole yet, try again later";
+        self.close_with(Answer::line(Status::ServiceUnavailable, text), false, turn);
+    }
+
     /// Takes note that our side is shut.
     pub(crate) fn shut(&mut self, now: Instant) {
         self.phase = Phase::Lingering;
@@ -194,6 +209,7 @@ impl Conn {
 
     fn is_full(&self, turn: &Turn<'_>) -> bool {
         self.output.len() + self.owed.weight() >= FULL
+            || self.output.held() >= FULL_OWN
             || self.owed.len() >= turn.config.limits.pipeline
     }
 

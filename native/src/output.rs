@@ -9,7 +9,7 @@ use gocache_core::Value;
 const INLINE: usize = 1 << 10;
 
 /// Sent bytes that may stand before unsent ones.
-const COMPACT: usize = 64 << 10;
+const COMPACT: usize = 16 << 10;
 
 /// Slices handed to one `writev`.
 pub(crate) const MAX_SLICES: usize = 64;
@@ -50,6 +50,11 @@ impl Output {
     /// Bytes yet to be sent.
     pub(crate) fn len(&self) -> usize {
         self.len
+    }
+
+    /// Bytes that are held for nobody else: all but large values.
+    pub(crate) fn held(&self) -> usize {
+        self.bytes.len()
     }
 
     /// Appends what `write` writes.

@@ -13,6 +13,9 @@ use crate::{
 /// is not served.
 pub(crate) const FULL: usize = 64 << 10;
 
+/// The same for bytes that are held for this client alone, as heads and small values are.
+pub(crate) const FULL_OWN: usize = 32 << 10;
+
 /// An answer, or what it will be made of.
 #[derive(Debug)]
 pub(crate) enum Due {

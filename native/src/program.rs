@@ -96,7 +96,7 @@ impl Arguments {
                 Some(file) => Config::from_file(file, &overrides),
                 None => Config::demonstration(&overrides),
             }?;
-            config.limits.connections = connections(config.limits.connections);
+            config.limits.connections = connections(&config);
             Ok(config)
         };
         // First of all: there are no other threads yet.
@@ -188,14 +188,17 @@ const RESERVE: u64 = 128;
 
 /// Raises the limit of descriptors as far as the system lets us, and says how many connections of
 /// clients fit under it.
-fn connections(wanted: usize) -> usize {
+fn connections(config: &Config) -> usize {
+    let wanted = config.limits.connections;
     let limit = getrlimit(Resource::Nofile);
     // Where it cannot be raised, the old one holds.
     let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
     let Some(descriptors) = getrlimit(Resource::Nofile).current else { return wanted };
-    // As many loads may be in the air as there are clients.
-    let most = usize::try_from(descriptors.saturating_sub(RESERVE) / 2).unwrap_or(usize::MAX);
-    wanted.min(most.max(1))
+    let free = usize::try_from(descriptors.saturating_sub(RESERVE)).unwrap_or(usize::MAX);
+    // As many loads may be in the air as there are clients, and in each group up to a limit. Those
+    // that are over leave a connection that is kept for a while.
+    let loads = 2 * config.limits.flights * config.groups.len();
+    wanted.min(free - loads.min(free / 2)).max(1)
 }
 
 /// The signals that say to read the configuration again, and those that say to stop. A second one of

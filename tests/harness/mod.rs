@@ -6,6 +6,7 @@ mod client;
 #[path = "../../wasi/host/tests/engine/guest.rs"]
 mod component;
 mod date;
+mod figures;
 mod frontend;
 mod metrics;
 mod origin;

@@ -139,6 +139,15 @@ impl Process {
         Self::spawn_by(command, directory, addresses, stderr.into())
     }
 
+    /// Starts it with so many descriptors, of which it can get no more.
+    pub(crate) fn start_within(directory: &Path, config: &str, descriptors: u32) -> Self {
+        let script = format!("ulimit -n {descriptors}; exec \"$0\" \"$@\"");
+        let mut command = Command::new("sh");
+        command.arg("-c").arg(script).arg(program()).args(serve(directory, config));
+        let stderr = File::create(directory.join("log")).expect("the directory is writable");
+        Self::spawn_by(command, directory, (free_address(), free_address()), stderr.into())
+    }
+
     fn spawn_by(
         mut command: Command,
         directory: &Path,
@@ -185,14 +194,18 @@ impl Process {
         eventually(&format!("the log says {text:?}"), || self.log().contains(text));
     }
 
+    pub(crate) fn pid(&self) -> Pid {
+        Pid::from_child(&self.child)
+    }
+
     pub(crate) fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.child), signal).expect("the process is ours");
+        kill_process(self.pid(), signal).expect("the process is ours");
     }
 
     /// Stops it, as a machine does that hangs, and returns when it has stopped.
     pub(crate) fn stop(&self) {
         self.signal(Signal::STOP);
-        let stopped = waitpid(Some(Pid::from_child(&self.child)), WaitOptions::UNTRACED);
+        let stopped = waitpid(Some(self.pid()), WaitOptions::UNTRACED);
         stopped.expect("the process is ours");
     }
 

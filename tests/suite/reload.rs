@@ -93,8 +93,8 @@ fn a_write_under_way_ends_as_it_began<F: Frontend>() {
     reloaded(&site, &Setup::new().text(&site.origin));
     let mut other = site.connect();
     eventually("there are no writes", || other.send(put("Tom", "631")).answer().status == 405);
-    client.send(rest.to_owned()).answer().status(204);
-    client.get("Tom").status(200).body(&"x".repeat(1000));
+    client.send(rest).answer().status(204);
+    client.get("Tom").status(200).body("x".repeat(1000));
     client.send(put("Tom", "632")).answer().status(405);
 }
 

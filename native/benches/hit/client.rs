@@ -12,7 +12,8 @@ use rustix::event::epoll::{self, Event, EventData, EventFlags};
 use rustix::fd::OwnedFd;
 use rustls::ClientConnection;
 
-use crate::server::{Target, excerpt};
+use crate::server::Target;
+use crate::speech::excerpt;
 
 const EVENTS_MAX: usize = 256;
 const READ_BYTES: usize = 256 << 10;

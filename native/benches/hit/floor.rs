@@ -5,21 +5,25 @@
 
 use std::env;
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::process::Stdio;
+use std::thread;
 
 use rustix::buffer::spare_capacity;
 use rustix::event::Timespec;
 use rustix::event::epoll::{self, EventData, EventFlags};
 use slab::Slab;
+use socket2::{Domain, Socket, Type};
 
 use crate::cores::Cores;
-use crate::server::{Process, Target};
+use crate::process::Process;
+use crate::server::Target;
 
 /// First argument of the bench when it is the floor.
 pub(crate) const ROLE: &str = "--floor";
 
 const LISTENER: u64 = u64::MAX;
+const BACKLOG: i32 = 1024;
 const EVENTS_MAX: usize = 256;
 const READ_BYTES: usize = 64 << 10;
 const REPLY_BYTES: usize = 1 << 20;
@@ -33,7 +37,8 @@ const TAIL_MAX: usize = HEAD_END.len() - 1;
 
 /// Starts the floor with the answer of `like`, and returns how to load it.
 pub(crate) fn start(like: &Target, cores: &Cores) -> io::Result<(Process, Target)> {
-    let mut process = Process::spawn(env::current_exe()?, &[ROLE], cores, |command| {
+    let loops = cores.loops().to_string();
+    let mut process = Process::spawn(env::current_exe()?, &[ROLE, &loops], cores, |command| {
         command.stdin(Stdio::piped()).stdout(Stdio::piped())
     })?;
     let (Some(mut input), Some(output)) = (process.0.stdin.take(), process.0.stdout.take()) else {
@@ -57,20 +62,41 @@ pub(crate) fn start(like: &Target, cores: &Cores) -> io::Result<(Process, Target
     Ok((process, target))
 }
 
-/// The floor itself: the answer comes on stdin, the address goes to stdout.
-pub(crate) fn serve() -> io::Result<()> {
+/// The floor itself, on so many loops: the answer comes on stdin, the address goes to stdout.
+pub(crate) fn serve(loops: &[String]) -> io::Result<()> {
+    let loops: usize = loops.iter().find_map(|it| it.parse().ok()).unwrap_or(1);
     let mut answer = Vec::new();
     io::stdin().read_to_end(&mut answer)?;
     if answer.is_empty() {
         return Err(io::Error::other("the floor got no answer to give"));
     }
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-    listener.set_nonblocking(true)?;
-    println!("{}", listener.local_addr()?);
+    let first = listen((Ipv4Addr::LOCALHOST, 0).into())?;
+    let address = first.local_addr()?;
+    let others = (1..loops).map(|_| listen(address)).collect::<io::Result<Vec<_>>>()?;
+    println!("{address}");
+    thread::scope(|scope| {
+        for listener in others {
+            scope.spawn(|| answer_all(listener, &answer));
+        }
+        answer_all(first, &answer)
+    })
+}
 
+/// One loop's socket of all that share the address.
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+    socket.set_reuse_port(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+/// One loop.
+fn answer_all(listener: TcpListener, answer: &[u8]) -> io::Result<()> {
     let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
     epoll::add(&epoll, &listener, EventData::new_u64(LISTENER), EventFlags::IN)?;
-    let replies = Replies::new(&answer);
+    let replies = Replies::new(answer);
     let mut connections = Slab::new();
     let mut buffer = vec![0; READ_BYTES];
     let mut events = Vec::with_capacity(EVENTS_MAX);

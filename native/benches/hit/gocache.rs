@@ -1,4 +1,4 @@
-//! A gocache on one loop, with a filled SQLite database behind it.
+//! A gocache, with a filled SQLite database behind it.
 
 use std::fs;
 use std::io;
@@ -10,8 +10,13 @@ use tempfile::TempDir;
 
 use crate::cases::Payload;
 use crate::cores::Cores;
+use crate::process::{Process, free_addresses};
 use crate::secure::Secure;
-use crate::server::{Process, Server, free_addresses};
+use crate::server::Server;
+use crate::speech::Speech;
+
+/// The path of a key in its URLs, before the key.
+pub(crate) const BASE: &str = "/_gocache/bench/";
 
 /// Starts it, over TLS if that is wanted, and waits until it serves every payload.
 pub(crate) fn start(cores: &Cores, is_secure: bool) -> io::Result<Server> {
@@ -25,7 +30,7 @@ pub(crate) fn start(cores: &Cores, is_secure: bool) -> io::Result<Server> {
     let text = format!(
         r#"listen = "{address}"
 ops_listen = "{ops_address}"
-loops = 1
+loops = {}
 data_dir = "{}"
 log = "warn"
 [origins.db]
@@ -36,6 +41,7 @@ query = "SELECT value FROM kv WHERE key = ?1"
 budget = "64 MiB"
 origin = "db"
 "#,
+        cores.loops(),
         files.path().display(),
         database.display()
     );
@@ -48,9 +54,9 @@ origin = "db"
     let process = Process::spawn(program, &arguments, cores, |command| {
         command.stdin(Stdio::null()).stdout(Stdio::null())
     })?;
+    let speech = Speech::Http { base: BASE };
     let name = if is_secure { "over TLS" } else { "gocache" };
-    let base = "/_gocache/bench/";
-    let mut server = Server { name, process, address, secure, base, _files: files };
+    let mut server = Server { name, process, address, secure, speech, _files: files };
     for payload in &Payload::ALL {
         server.wait_until_ready(payload)?;
     }

@@ -1,29 +1,21 @@
-//! Any server under test: a child process that becomes ready, is probed, and dies with the bench.
+//! Any server under test: a child process that becomes ready and is probed.
 
-use std::env;
-use std::ffi::OsStr;
 use std::io::{self, Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::os::unix::process::CommandExt;
-use std::process::{Child, Command};
+use std::net::{SocketAddr, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Signal, set_parent_process_death_signal};
 use rustls::StreamOwned;
 use tempfile::TempDir;
 
 use crate::cases::Payload;
-use crate::cores::Cores;
+use crate::process::Process;
 use crate::secure::Secure;
-
-/// First argument of the bench when it becomes the server it was asked to start.
-pub(crate) const LEASH: &str = "--leash";
+use crate::speech::{Speech, excerpt};
 
 const READY_WITHIN: Duration = Duration::from_secs(5);
 const RETRY_EVERY: Duration = Duration::from_millis(20);
 const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
-const HEAD_BYTES_MAX: usize = 16 << 10;
 
 /// What the client needs to know to load a server.
 pub(crate) struct Target {
@@ -43,8 +35,7 @@ pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     /// It speaks TLS.
     pub(crate) secure: Option<Secure>,
-    /// The path of a key in this server's URLs, before the key.
-    pub(crate) base: &'static str,
+    pub(crate) speech: Speech,
     /// Configuration and data; removed after the process is gone, hence last.
     pub(crate) _files: TempDir,
 }
@@ -87,15 +78,10 @@ impl Server {
         Ok(Target {
             address: self.address,
             secure: self.secure.clone(),
-            request: self.request(payload),
+            request: self.speech.request(self.address, payload),
             answer,
-            prefix: b"HTTP/1.1 200",
+            prefix: self.speech.prefix(),
         })
-    }
-
-    fn request(&self, payload: &Payload) -> Vec<u8> {
-        format!("GET {}{} HTTP/1.1\r\nHost: {}\r\n\r\n", self.base, payload.key, self.address)
-            .into_bytes()
     }
 
     /// One GET on a connection of its own; returns the whole answer if it is the value.
@@ -109,77 +95,7 @@ impl Server {
     }
 
     fn probe_over(&self, mut stream: impl Read + Write, payload: &Payload) -> io::Result<Vec<u8>> {
-        stream.write_all(&self.request(payload))?;
-        let mut answer = Vec::new();
-        let mut byte = [0];
-        while !answer.ends_with(b"\r\n\r\n") && answer.len() < HEAD_BYTES_MAX {
-            stream.read_exact(&mut byte)?;
-            answer.push(byte[0]);
-        }
-        let length = format!("content-length: {}\r\n", payload.bytes);
-        let head = String::from_utf8_lossy(&answer).to_lowercase();
-        if !head.starts_with("http/1.1 200") || !head.contains(&length) {
-            let wrong = format!("wanted 200 and {length:?}, got {}", excerpt(&answer));
-            return Err(io::Error::other(wrong));
-        }
-        let head_bytes = answer.len();
-        answer.resize(head_bytes + payload.bytes, 0);
-        stream.read_exact(&mut answer[head_bytes..])?;
-        if answer[head_bytes..] != payload.value() {
-            return Err(io::Error::other("the body is not the value"));
-        }
-        Ok(answer)
+        stream.write_all(&self.speech.request(self.address, payload))?;
+        self.speech.read(&mut stream, payload)
     }
-}
-
-/// A child that is killed when this drops, a panic of the bench included.
-pub(crate) struct Process(pub(crate) Child);
-
-impl Process {
-    /// Starts `program` on the servers' core, on a leash: see [`leash`].
-    pub(crate) fn spawn<A: AsRef<OsStr>>(
-        program: impl AsRef<OsStr>,
-        arguments: &[A],
-        cores: &Cores,
-        configure: impl FnOnce(&mut Command) -> &mut Command,
-    ) -> io::Result<Self> {
-        let mut command = Command::new(env::current_exe()?);
-        command.arg(LEASH).arg(program).args(arguments);
-        configure(&mut command);
-        let _pinned = cores.pin_server()?;
-        command.spawn().map(Self)
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        // Both fail only if it is gone already, which is what they are for.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// Becomes the program of `arguments`, which the kernel kills when the bench dies: a killed
-/// bench drops nothing, and would leave its servers behind.
-pub(crate) fn leash(arguments: &[String]) -> io::Result<()> {
-    let Some((program, rest)) = arguments.split_first() else {
-        return Err(io::Error::other("no program to start"));
-    };
-    set_parent_process_death_signal(Some(Signal::KILL))?;
-    let error = Command::new(program).args(rest).exec();
-    Err(io::Error::other(format!("cannot start {program}: {error}")))
-}
-
-/// Two addresses on loopback that were free a moment ago.
-pub(crate) fn free_addresses() -> io::Result<[SocketAddr; 2]> {
-    // Both are held until both are known: they differ.
-    let one = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-    let other = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-    Ok([one.local_addr()?, other.local_addr()?])
-}
-
-/// The beginning of an answer, printable.
-pub(crate) fn excerpt(bytes: &[u8]) -> String {
-    let start = &bytes[..bytes.len().min(200)];
-    format!("\"{}\"", start.escape_ascii())
 }

@@ -4,6 +4,7 @@ use std::{borrow::Cow, mem::MaybeUninit};
 
 use gocache_core::Status;
 use httparse::Header;
+use memchr::memrchr;
 
 use super::{
     Body,
@@ -126,7 +127,7 @@ impl<'a> Head<'a> {
     /// depend on how much more has come.
     pub(crate) fn parse(bytes: &'a [u8], limits: &HeadLimits) -> Self {
         let within = &bytes[..bytes.len().min(limits.bytes)];
-        let end = within.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
+        let end = memrchr(b'\n', within).map_or(0, |at| at + 1);
         let lines = &within[..end];
         let mut fields = [MaybeUninit::<Header<'_>>::uninit(); MAX_FIELDS];
         let fields = &mut fields[..limits.fields.min(MAX_FIELDS)];

@@ -4,7 +4,6 @@ use std::{
     io::{self, IoSlice, Write},
     net::Shutdown,
     sync::atomic::Ordering,
-    time::Duration,
 };
 
 use gocache_core::{Instant, Status};
@@ -28,12 +27,12 @@ use crate::{
     phase::Next,
 };
 
-/// How long to wait when the system has no descriptor for a new connection. There is no event for
-/// one that comes free.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-
 /// Connections over the limit that a loop tells so before it closes them; more are closed at once.
 const MAX_REFUSED: usize = 256;
+
+/// Bytes of heads that are not whole, over all loops, though one of them always has room. Without it
+/// they could take the limit of a head for each connection.
+const MAX_UNREAD: usize = 64 << 20;
 
 /// Connections to the operations plane. They have a limit of their own, so that neither plane can
 /// lock the other out.
@@ -46,6 +45,8 @@ pub(super) struct Client {
     pub(super) conn: Conn,
     pub(super) number: u64,
     timer: Timer,
+    /// Bytes of its head that are counted among those of the loop.
+    unread: usize,
     /// Reading has not said yet that there is nothing more.
     pub(super) readable: bool,
     writable: bool,
@@ -60,39 +61,8 @@ pub(super) struct Client {
 }
 
 impl EventLoop {
-    /// Takes all connections that wait at the listener.
-    pub(super) fn accept<E>(&mut self, shared: &Shared<E>) {
-        while let Some(listener) = &self.listener {
-            match listener.accept() {
-                Ok((stream, _)) => {
-                    self.accept_failed = false;
-                    self.welcome(shared, stream);
-                    // Where all wake up for all, who takes one at a time leaves some to the others.
-                    if self.is_shared && !self.draining {
-                        self.accepts_more = true;
-                        return;
-                    }
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
-                Err(error)
-                    if matches!(
-                        error.kind(),
-                        io::ErrorKind::Interrupted | io::ErrorKind::ConnectionAborted
-                    ) => {}
-                Err(error) => {
-                    // Once for as long as it goes on.
-                    if !self.accept_failed {
-                        tracing::warn!(%error, "no connection can be accepted; trying again");
-                    }
-                    self.accept_failed = true;
-                    self.accept_at = Some(self.clock.now().after(ACCEPT_PAUSE));
-                    return;
-                }
-            }
-        }
-    }
-
-    fn welcome<E>(&mut self, shared: &Shared<E>, mut stream: TcpStream) {
+    /// Makes a client of a connection, or turns it away.
+    pub(super) fn welcome<E>(&mut self, shared: &Shared<E>, mut stream: TcpStream) {
         let refused = match self.plane {
             PlaneKind::Data => {
                 let open = shared.control.connections.load(Ordering::Acquire);
@@ -144,6 +114,7 @@ impl EventLoop {
             conn,
             number: self.numbers,
             timer: Timer::default(),
+            unread: 0,
             readable: false,
             writable: true,
             read_closed: false,
@@ -159,7 +130,12 @@ impl EventLoop {
             client.read_closed |= event.is_read_closed();
             client.readable |= event.is_readable() || event.is_read_closed() || event.is_error();
             client.writable |= event.is_writable() || event.is_error();
-            self.mark(slot);
+            // Who has not taken all of what it was given has had its turn.
+            if client.conn.has_output() {
+                self.mark_again(slot);
+            } else {
+                self.mark(slot);
+            }
         }
     }
 
@@ -174,14 +150,27 @@ impl EventLoop {
         if client.number != number || !client.timer.came_up(deadline) {
             return;
         }
+        if client.conn.has_output() && self.is_due(shared, slot) {
+            // The system tells of room to write only when there is much of it. Any is a sign of life.
+            self.clients[slot].writable = true;
+            if self.write(shared, slot).is_err() {
+                return self.remove(shared, slot, Closed::Error);
+            }
+        }
+        let is_due = self.is_due(shared, slot);
         let turn = Turn::new(&shared.config, &self.clock, &self.tally, self.draining);
-        let is_due = client.deadline(&turn).is_some_and(|at| at <= turn.clock.now());
+        let client = &mut self.clients[slot];
         let by = if client.shut { Closed::Server } else { Closed::Deadline };
         if is_due && client.expire(&turn) {
             self.remove(shared, slot, by);
         } else {
             self.mark(slot);
         }
+    }
+
+    fn is_due<E>(&self, shared: &Shared<E>, slot: usize) -> bool {
+        let turn = Turn::new(&shared.config, &self.clock, &self.tally, self.draining);
+        self.clients[slot].deadline(&turn).is_some_and(|at| at <= turn.clock.now())
     }
 
     /// Moves what there is to move for one client: one read, one write, and what follows from them.
@@ -272,6 +261,13 @@ impl EventLoop {
     fn settle<E>(&mut self, shared: &Shared<E>, slot: usize) -> Next {
         let turn = Turn::new(&shared.config, &self.clock, &self.tally, self.draining);
         let client = &mut self.clients[slot];
+        self.unread = self.unread - client.unread + client.conn.unread();
+        let most = MAX_UNREAD / shared.control.lanes();
+        if self.unread > most.max(2 * shared.config.limits.head.bytes) && client.conn.unread() > 0 {
+            self.unread -= client.conn.unread();
+            client.conn.give_up(&turn);
+        }
+        client.unread = client.conn.unread();
         client.conn.reclaim(&mut self.spare);
         if self.draining && self.plane == PlaneKind::Data && !client.readable {
             client.conn.drain();
@@ -294,7 +290,7 @@ impl EventLoop {
             self.timers.set(&mut client.timer, deadline, owner);
         }
         if can_read || can_write || client.conn.can_resume(&turn) {
-            self.mark(slot);
+            self.mark_again(slot);
         }
         next
     }
@@ -304,6 +300,7 @@ impl EventLoop {
             if client.is_handshaking() {
                 self.tally.meter.handshake(Handshake::Failed);
             }
+            self.unread -= client.unread;
             if !client.refused {
                 self.tally.meter.close(by);
             }

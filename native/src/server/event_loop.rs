@@ -1,9 +1,11 @@
 //! `EventLoop`: one thread, one poll, the connections of its own listener, and what they ask for.
 //!
 //! A turn: wait; take what happened, what was posted and what came due; then move the bytes of each
-//! connection that has something to do, once, so that none can starve the others.
+//! connection that has something to do, once, and of some that go on with what they began before, so
+//! that none can starve the others.
 
 use std::{
+    collections::VecDeque,
     io, mem,
     sync::{Arc, atomic::Ordering},
     time::Duration,
@@ -14,8 +16,10 @@ use mio::{Events, Poll, Token, net::TcpListener};
 use slab::Slab;
 
 use super::{
+    accept::A_TURN,
     clients::Client,
     lanes::Stage,
+    listen::BACKLOG,
     relays::Relays,
     shared::{Current, Route, Shared},
     timers::{Owner, Timers},
@@ -30,7 +34,11 @@ pub(super) const LISTENER: Token = Token(usize::MAX - 1);
 pub(super) const WAKER: Token = Token(usize::MAX - 2);
 
 /// Bytes taken from a socket at once.
-const READ: usize = 64 << 10;
+const READ: usize = 16 << 10;
+
+/// Connections that go on in a turn. Whoever has asked just now waits for no more than these, however
+/// many there are who ask without end.
+const GO_ON_A_TURN: usize = 16;
 
 /// Bytes of plaintext taken from TLS at once: those of a record (RFC 8446, 5.1).
 const RECORD: usize = 16 << 10;
@@ -56,11 +64,13 @@ pub(super) struct EventLoop {
     pub(super) accepts_more: bool,
     /// Accepting is put off until then, for lack of descriptors.
     pub(super) accept_at: Option<Instant>,
-    /// The last attempt failed, and the log has been told.
-    pub(super) accept_failed: bool,
+    /// There has been no descriptor for one who waits.
+    pub(super) is_starved: bool,
     pub(super) clients: Slab<Client>,
     /// Those of them that are turned away.
     pub(super) refused: usize,
+    /// Bytes of their heads that are not whole.
+    pub(super) unread: usize,
     pub(super) upstreams: Upstreams,
     pub(super) timers: Timers,
     pub(super) clock: Clock,
@@ -69,10 +79,12 @@ pub(super) struct EventLoop {
     /// Counts the connections of the loop, of either kind.
     pub(super) numbers: u64,
     pub(super) next: Address,
-    /// Connections that have something to do.
+    /// Connections that have something to do since this turn.
     pub(super) dirty: Vec<usize>,
     /// The list of the last turn, empty: its memory is used again.
     was_dirty: Vec<usize>,
+    /// Connections that had their turn and have more to do. They take turns among each other.
+    pub(super) goes_on: VecDeque<usize>,
     /// Loads that have to be begun.
     pub(super) fetches: Vec<Fetch>,
     pub(super) relays: Relays,
@@ -100,9 +112,10 @@ impl EventLoop {
             is_shared: false,
             accepts_more: false,
             accept_at: None,
-            accept_failed: false,
+            is_starved: false,
             clients: Slab::new(),
             refused: 0,
+            unread: 0,
             upstreams: Upstreams::new(),
             timers: Timers::default(),
             clock,
@@ -112,6 +125,7 @@ impl EventLoop {
             next: Address { lane, slot: 0, serial: 0 },
             dirty: Vec::new(),
             was_dirty: Vec::new(),
+            goes_on: VecDeque::new(),
             fetches: Vec::new(),
             relays: Relays::default(),
             scratch: vec![0; READ].into(),
@@ -146,21 +160,27 @@ impl EventLoop {
             }
             for event in &events {
                 match event.token() {
-                    LISTENER => self.accept(shared),
+                    LISTENER => self.accept(shared, A_TURN),
                     WAKER => {}
                     Token(token) if token % 2 == 0 => self.client_event(token / 2, event),
                     Token(token) => self.upstream_event(shared, token / 2, event),
                 }
             }
             if mem::take(&mut self.accepts_more) {
-                self.accept(shared);
+                self.accept(shared, A_TURN);
             }
             self.posts(shared);
             self.timers(shared);
             // What is marked meanwhile has its turn in the next one.
+            let going_on = self.goes_on.len().min(GO_ON_A_TURN);
             let mut dirty = mem::replace(&mut self.dirty, mem::take(&mut self.was_dirty));
             dirty.drain(..).for_each(|slot| self.pump(shared, slot));
             self.was_dirty = dirty;
+            for _ in 0..going_on {
+                if let Some(slot) = self.goes_on.pop_front() {
+                    self.pump(shared, slot);
+                }
+            }
             self.pump_more_upstreams(shared);
             self.relay(shared);
             while let Some(fetch) = self.fetches.pop() {
@@ -199,7 +219,7 @@ impl EventLoop {
     fn drain<E>(&mut self, shared: &Shared<E>) {
         if self.plane == PlaneKind::Data {
             // Who has connected already is served; who comes now is refused by the system.
-            self.accept(shared);
+            self.accept(shared, BACKLOG + 1);
             if let Some(mut listener) = self.listener.take() {
                 drop(self.poll.registry().deregister(&mut listener));
             }
@@ -215,7 +235,7 @@ impl EventLoop {
     }
 
     fn timeout(&self) -> Option<Duration> {
-        let goes_on = self.accepts_more || self.upstreams.has_more();
+        let goes_on = self.accepts_more || self.upstreams.has_more() || !self.goes_on.is_empty();
         if goes_on || !self.dirty.is_empty() || !self.fetches.is_empty() {
             return Some(Duration::ZERO);
         }
@@ -233,7 +253,7 @@ impl EventLoop {
         let now = self.clock.now();
         if self.accept_at.is_some_and(|at| at <= now) {
             self.accept_at = None;
-            self.accept(shared);
+            self.accept(shared, A_TURN);
         }
         while let Some((deadline, Owner { token, number })) = self.timers.pop(now) {
             if token % 2 == 0 {
@@ -303,6 +323,14 @@ impl EventLoop {
         if let Some(client) = self.clients.get_mut(slot).filter(|client| !client.marked) {
             client.marked = true;
             self.dirty.push(slot);
+        }
+    }
+
+    /// The same for one that goes on with what it began before.
+    pub(super) fn mark_again(&mut self, slot: usize) {
+        if let Some(client) = self.clients.get_mut(slot).filter(|client| !client.marked) {
+            client.marked = true;
+            self.goes_on.push_back(slot);
         }
     }
 }

@@ -43,6 +43,8 @@ pub(super) struct Control {
     stage: AtomicU8,
     /// Connections to the data plane.
     pub(super) connections: AtomicUsize,
+    /// Loops that cannot accept what waits for them.
+    pub(super) starved: AtomicUsize,
     failed: AtomicBool,
     pub(super) reloads: Reloads,
     on_failure: Mutex<Option<Hook>>,
@@ -57,6 +59,7 @@ impl Control {
             lanes: wakers.into_iter().map(lane).collect(),
             stage: AtomicU8::new(Stage::Serving as u8),
             connections: AtomicUsize::new(0),
+            starved: AtomicUsize::new(0),
             failed: AtomicBool::new(false),
             reloads: Reloads::new(),
             on_failure: Mutex::default(),

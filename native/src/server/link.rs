@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Reads of one link in a turn: a large value must not keep the clients of the loop waiting.
-const READS: usize = 4;
+const READS: usize = 16;
 
 /// A connection that we opened.
 pub(super) struct Link {

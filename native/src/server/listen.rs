@@ -8,7 +8,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use super::StartError;
 
 /// Connections that may wait to be accepted.
-const BACKLOG: i32 = 1024;
+pub(super) const BACKLOG: usize = 1024;
 
 /// Binds so many sockets to one address. With port 0 the system chooses the port.
 pub(super) fn bind(
@@ -33,7 +33,7 @@ pub(super) fn bind(
     (0..count)
         .map(|_| {
             let socket = socket(address, true)?;
-            socket.listen(BACKLOG)?;
+            socket.listen(BACKLOG as i32)?;
             Ok(TcpListener::from_std(socket.into()))
         })
         .collect::<io::Result<_>>()

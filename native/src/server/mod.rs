@@ -1,5 +1,6 @@
 //! The server: its loops, its threads, and how it starts and ends. The only folder that knows mio.
 
+mod accept;
 mod clients;
 mod event_loop;
 mod lanes;

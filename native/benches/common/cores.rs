@@ -1,4 +1,4 @@
-//! Which core runs what: the servers share one, the client has another.
+//! Which core runs what: the servers share one or two, the client has another where there is one.
 
 use std::fmt;
 use std::io;
@@ -6,30 +6,45 @@ use std::thread;
 
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
-/// The two cores of the bench.
+/// The cores of a bench.
+#[derive(Clone)]
 pub(crate) struct Cores {
-    server: usize,
+    servers: Vec<usize>,
     client: usize,
 }
 
 impl Cores {
-    /// The first two that this process may use: 0 and 1 unless a container says otherwise.
+    /// The first that this process may use: 0 and 1 unless a container says otherwise.
     pub(crate) fn choose() -> io::Result<Self> {
+        Self::choose_for(1)
+    }
+
+    /// A core for each loop of a server, and one for the client. Where there are not so many, the
+    /// client shares one of them.
+    pub(crate) fn choose_for(loops: usize) -> io::Result<Self> {
         let allowed = sched_getaffinity(None)?;
-        let mut usable = (0..CpuSet::MAX_CPU).filter(|core| allowed.is_set(*core));
-        match (usable.next(), usable.next()) {
-            (Some(server), Some(client)) => Ok(Self { server, client }),
+        let usable = (0..CpuSet::MAX_CPU).filter(|core| allowed.is_set(*core));
+        let usable: Vec<usize> = usable.take(loops + 1).collect();
+        match usable[..] {
+            [.., client] if usable.len() > 1 => {
+                Ok(Self { servers: usable.into_iter().take(loops).collect(), client })
+            }
             _ => Err(io::Error::other("needs two cores: server and client")),
         }
     }
 
+    /// How many loops a server has.
+    pub(crate) fn loops(&self) -> usize {
+        self.servers.len()
+    }
+
     /// Children inherit the affinity of the thread that spawns them: hold this meanwhile.
     pub(crate) fn pin_server(&self) -> io::Result<Pinned> {
-        Pinned::to(self.server)
+        Pinned::to(&self.servers)
     }
 
     pub(crate) fn pin_client(&self) -> io::Result<Pinned> {
-        Pinned::to(self.client)
+        Pinned::to(&[self.client])
     }
 }
 
@@ -38,23 +53,23 @@ impl fmt::Display for Cores {
         let count = thread::available_parallelism().map_or(0, usize::from);
         write!(
             out,
-            "{count} cores; servers on core {}, client on core {}. \
+            "{count} cores; servers on {:?}, client on {}. \
              The ratios matter, the absolute figures are this machine's.",
-            self.server, self.client
+            self.servers, self.client
         )
     }
 }
 
-/// This thread stays on one core until the guard drops.
+/// This thread stays on some cores until the guard drops.
 pub(crate) struct Pinned {
     before: CpuSet,
 }
 
 impl Pinned {
-    fn to(core: usize) -> io::Result<Self> {
+    fn to(cores: &[usize]) -> io::Result<Self> {
         let before = sched_getaffinity(None)?;
         let mut only = CpuSet::new();
-        only.set(core);
+        cores.iter().for_each(|core| only.set(*core));
         sched_setaffinity(None, &only)?;
         Ok(Self { before })
     }

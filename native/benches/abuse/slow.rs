@@ -1,0 +1,123 @@
+//! Who sends a head byte by byte, and who asks much and reads little.
+
+use std::collections::BTreeMap;
+use std::io::{self, ErrorKind, Write};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::fault::{Plan, Told};
+use crate::peer::{Heard, Peer, request};
+use crate::site::{PAGE_BYTES, Site};
+
+const DEADLINE: Duration = Duration::from_secs(3);
+pub(crate) const HEAD_TABLE: &str = "[deadlines]\nhead = \"3s\"\n";
+pub(crate) const WRITE_TABLE: &str = "[deadlines]\nwrite = \"3s\"\n";
+/// No cut comes later after its deadline.
+const LATE: Duration = Duration::from_secs(1);
+const TICK: Duration = Duration::from_millis(100);
+/// Between two bytes of a head.
+const TICKS_A_BYTE: u32 = 5;
+
+/// Bytes that the server may hold for one who does not read.
+const UNREAD_BYTES_MAX: u64 = 64 << 10;
+/// What a slow reader takes at once.
+const SIP: usize = 4 << 10;
+
+/// Each begins a head and never ends it.
+pub(crate) fn heads(site: &Site, plan: &Plan) -> io::Result<Told> {
+    let mut told = Told::default();
+    let begin = Instant::now();
+    let mut peers = Vec::with_capacity(plan.slow_heads);
+    for _ in 0..plan.slow_heads {
+        let mut peer = site.connect()?;
+        let since = Instant::now();
+        peer.send(b"GET /_gocache/bench/hot HTTP/1.1\r\nHost: bench\r\nX: ")?;
+        peer.stream.set_nonblocking(true)?;
+        peers.push((peer, since));
+    }
+    let mut cuts = Vec::new();
+    let mut statuses: BTreeMap<String, usize> = BTreeMap::new();
+    let mut tick = 0;
+    while !peers.is_empty() && begin.elapsed() < 3 * DEADLINE {
+        tick += 1;
+        peers.retain_mut(|(peer, since)| match peer.hear(1 << 10) {
+            Heard::Nothing => {
+                if tick % TICKS_A_BYTE == 0 {
+                    // Where it fails, the next look says why.
+                    drop(peer.send(b"x"));
+                }
+                true
+            }
+            Heard::Bytes(bytes) => {
+                let status = String::from_utf8_lossy(bytes.get(9..12).unwrap_or_default());
+                *statuses.entry(status.into_owned()).or_default() += 1;
+                cuts.push(since.elapsed());
+                false
+            }
+            Heard::End => {
+                *statuses.entry("no answer".to_owned()).or_default() += 1;
+                cuts.push(since.elapsed());
+                false
+            }
+        });
+        thread::sleep(TICK);
+    }
+    let (first, last) = (cuts.iter().min(), cuts.iter().max());
+    let (first, last) = (first.copied().unwrap_or_default(), last.copied().unwrap_or_default());
+    let in_time = peers.is_empty() && first >= DEADLINE && last <= DEADLINE + LATE;
+    let what = format!(
+        "{} cut after {:.1} to {:.1} s: {statuses:?}",
+        cuts.len(),
+        first.as_secs_f64(),
+        last.as_secs_f64()
+    );
+    told.judge(in_time, what, format!("all, after {DEADLINE:?} to {:?}", DEADLINE + LATE));
+    Ok(told)
+}
+
+/// Each keeps its pipeline full. The one half reads now and then, the other never.
+pub(crate) fn readers(site: &Site, plan: &Plan) -> io::Result<Told> {
+    let mut told = Told::default();
+    let before = site.figures()?;
+    let requests = request("page").repeat(2 << 10);
+    let mut peers = Vec::with_capacity(plan.slow_readers);
+    for _ in 0..plan.slow_readers {
+        let peer = Peer::connect_narrow(site.address, SIP)?;
+        peer.stream.set_nonblocking(true)?;
+        // A request that is cut in the middle goes on where it was cut.
+        peers.push((peer, 0, true));
+    }
+    let mut heard = 0;
+    let begin = Instant::now();
+    while begin.elapsed() < 2 * DEADLINE + LATE {
+        for (number, (peer, at, stands)) in peers.iter_mut().enumerate() {
+            if number % 2 == 0 && *stands {
+                match peer.hear(SIP) {
+                    Heard::Nothing => {}
+                    Heard::Bytes(bytes) => heard += bytes.len(),
+                    Heard::End => *stands = false,
+                }
+            }
+            match peer.stream.write(&requests[*at..]) {
+                Ok(count) => *at = (*at + count) % requests.len(),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                Err(_) => *stands = false,
+            }
+        }
+        thread::sleep(TICK);
+    }
+    let held = site.peak().resident.saturating_sub(before.resident);
+    let each = held / peers.len() as u64;
+    let what = format!("{each} B held for each");
+    told.judge(each <= UNREAD_BYTES_MAX, what, format!("at most {UNREAD_BYTES_MAX}"));
+    let standing = |half| peers.iter().skip(half).step_by(2).filter(|(_, _, it)| *it).count();
+    let (readers, others) = (standing(0), standing(1));
+    let half = peers.len() / 2;
+    let all = readers == half && others == 0;
+    let what =
+        format!("{readers} of {half} slow ones served on, {} of the others cut", half - others);
+    told.judge(all, what, "all");
+    let rate = heard as f64 / 1024.0 / begin.elapsed().as_secs_f64() / half as f64;
+    told.say(format!("values of {} KiB read at {rate:.0} KiB/s", PAGE_BYTES >> 10));
+    Ok(told)
+}

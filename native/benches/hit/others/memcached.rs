@@ -1,0 +1,58 @@
+//! memcached, which is asked in its own protocol and filled by us.
+
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::geteuid;
+use tempfile::TempDir;
+
+use super::{Backend, find, spawn};
+use crate::cases::Payload;
+use crate::cores::Cores;
+use crate::server::Server;
+use crate::speech::Speech;
+
+const LISTENS_WITHIN: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(2);
+
+pub(super) fn start(
+    cores: &Cores,
+    files: TempDir,
+    address: SocketAddr,
+    _: Backend,
+) -> io::Result<Server> {
+    let (host, port) = (address.ip().to_string(), address.port().to_string());
+    let (loops, largest) = (cores.loops().to_string(), "2m");
+    let mut arguments =
+        vec!["-l", &host, "-p", &port, "-U", "0", "-t", &loops, "-m", "256", "-I", largest];
+    // It does not run as root unless it is told to.
+    if geteuid().is_root() {
+        arguments.extend(["-u", "root"]);
+    }
+    let arguments: Vec<String> = arguments.into_iter().map(str::to_owned).collect();
+    let program = find("memcached").unwrap_or_default();
+    let server =
+        spawn("memcached", program, &arguments, cores, (files, address, Speech::Memcached))?;
+    let begin = Instant::now();
+    let mut stream = loop {
+        match TcpStream::connect_timeout(&address, TIMEOUT) {
+            Ok(stream) => break stream,
+            Err(error) if begin.elapsed() > LISTENS_WITHIN => return Err(error),
+            Err(_) => thread::sleep(Duration::from_millis(20)),
+        }
+    };
+    stream.set_read_timeout(Some(TIMEOUT))?;
+    for payload in &Payload::ALL {
+        write!(stream, "set {} 0 0 {}\r\n", payload.key, payload.bytes)?;
+        stream.write_all(&payload.value())?;
+        stream.write_all(b"\r\n")?;
+        let mut answer = [0; 8];
+        stream.read_exact(&mut answer)?;
+        if answer != *b"STORED\r\n" {
+            return Err(io::Error::other(format!("{} is not stored", payload.key)));
+        }
+    }
+    Ok(server)
+}

@@ -1,0 +1,36 @@
+//! A Go program that answers out of a map, on net/http: what many caches are made of.
+
+use std::io;
+use std::net::SocketAddr;
+use std::process::Command;
+
+use tempfile::TempDir;
+
+use super::{Backend, find, spawn};
+use crate::cases::Payload;
+use crate::cores::Cores;
+use crate::server::Server;
+use crate::speech::Speech;
+
+const SOURCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/hit/others/net_http.go");
+
+pub(super) fn start(
+    cores: &Cores,
+    files: TempDir,
+    address: SocketAddr,
+    _: Backend,
+) -> io::Result<Server> {
+    let program = files.path().join("net_http");
+    let mut build = Command::new(find("go").unwrap_or_default());
+    // The file is the whole program, of no module.
+    build.env("GO111MODULE", "off").arg("build").arg("-o").arg(&program).arg(SOURCE);
+    let output = build.output()?;
+    if !output.status.success() {
+        let why = String::from_utf8_lossy(&output.stderr).into_owned();
+        return Err(io::Error::other(format!("it cannot be built: {why}")));
+    }
+    let values = Payload::ALL.iter().map(|payload| format!("{}={}", payload.key, payload.bytes));
+    let head = [address.to_string(), cores.loops().to_string()];
+    let arguments: Vec<String> = head.into_iter().chain(values).collect();
+    spawn("net/http", program, &arguments, cores, (files, address, Speech::Http { base: "/" }))
+}
