@@ -12,11 +12,14 @@ use std::{
 
 use gocache_core::{Fetch, GroupId, Instant, Load, LoadError, PeerId, Source};
 
-use super::{lanes::Control, upstream::Upstream};
+use super::{
+    lanes::Control,
+    upstream::{Peer, Upstream},
+};
 use crate::{
     clock::Epoch,
     cluster::Breaker,
-    config::{ClusterConfig, Config, OriginConfig, OriginKind, SqliteConfig, Target, TlsConfig},
+    config::{Config, OriginConfig, OriginKind, SqliteConfig, Target, TlsConfig},
     engine::Engine,
     meter::Meters,
     ops::{GroupReport, Report},
@@ -120,14 +123,14 @@ impl<E: Engine> Shared<E> {
             let breaker = Breaker::new(deadlines.connect + deadlines.peer);
             let old = before.and_then(|before| before.peers().find(|old| old.name == *node));
             let breaker = match old.and_then(|old| old.peer.as_ref()) {
-                Some(old) => breaker.follow(old),
+                Some(old) => breaker.follow(&old.breaker),
                 None => breaker,
             };
             // Beyond the numbers of peers there are no nodes.
-            let peer = PeerId(slot as u16);
-            let tls = tls.as_ref().and_then(|tls| tls.connector(peer));
+            let tls = tls.as_ref().and_then(|tls| tls.connector(PeerId(slot as u16)));
             let target = Target { authority: node.clone(), path: base.clone(), tls };
-            self.upstreams.push(Arc::new(Upstream::new(slot, node, Some(breaker), target)));
+            let peer = Peer { breaker, mark: cluster.mark().to_owned() };
+            self.upstreams.push(Arc::new(Upstream::new(slot, node, Some(peer), target)));
         }
     }
 
@@ -146,8 +149,8 @@ impl<E: Engine> Shared<E> {
         content: Option<&[u8]>,
     ) -> Vec<u8> {
         let target = upstream.target(&self.config.numbered(group).name);
-        let cluster = upstream.peer.as_ref().and(self.config.cluster.as_ref());
-        request(method, &target, key, cluster.map(ClusterConfig::mark), content)
+        let mark = upstream.peer.as_ref().map(|peer| &*peer.mark);
+        request(method, &target, key, mark, content)
     }
 
     pub(super) fn peers(&self) -> impl Iterator<Item = &Arc<Upstream>> {
@@ -218,7 +221,8 @@ impl<E: Engine> Shared<E> {
         };
         let own = self.config.cluster.as_ref().map(|cluster| usize::from(cluster.own.0));
         let others = self.peers().filter(|peer| Some(peer.slot) != own);
-        let is_up = |peer: &Upstream| !peer.peer.as_ref().is_some_and(Breaker::is_open);
+        let is_up =
+            |peer: &Upstream| !peer.peer.as_ref().is_some_and(|peer| peer.breaker.is_open());
         Report {
             groups: self.engine.stats().into_iter().filter_map(group).collect(),
             peers: others.map(|peer| (peer.name.clone(), is_up(peer))).collect(),

@@ -15,12 +15,20 @@ use crate::{
     tls::{Connector, Session},
 };
 
+/// What is kept of a node of the cluster. What has begun with it ends with it, also where the cluster of
+/// the next configuration is another one, or none.
+pub(super) struct Peer {
+    pub(super) breaker: Breaker,
+    /// By what it knows our requests as a node's.
+    pub(super) mark: String,
+}
+
 pub(super) struct Upstream {
     /// Its place among all that are asked over HTTP.
     pub(super) slot: usize,
     pub(super) name: String,
-    /// The breaker of a peer; an origin has none.
-    pub(super) peer: Option<Breaker>,
+    /// What a peer has and an origin has not.
+    pub(super) peer: Option<Peer>,
     addresses: Vec<SocketAddr>,
     /// The one of them that was reached last.
     preferred: AtomicUsize,
@@ -29,7 +37,7 @@ pub(super) struct Upstream {
 
 impl Upstream {
     /// Resolves the name of its host, which may take a while.
-    pub(super) fn new(slot: usize, name: &str, peer: Option<Breaker>, target: Target) -> Self {
+    pub(super) fn new(slot: usize, name: &str, peer: Option<Peer>, target: Target) -> Self {
         // A name without a port means the port of HTTP, or that of HTTPS.
         let named = match target.authority.parse::<http::uri::Authority>() {
             Ok(authority) if authority.port().is_none() => {
@@ -55,7 +63,7 @@ impl Upstream {
 
     /// Whether to ask it now.
     pub(super) fn admits(&self, now: Instant) -> bool {
-        self.peer.as_ref().is_none_or(|breaker| breaker.admits(now))
+        self.peer.as_ref().is_none_or(|peer| peer.breaker.admits(now))
     }
 
     /// The address to try after so many others, the preferred one first.

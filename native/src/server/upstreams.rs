@@ -12,7 +12,7 @@ use super::{
     link::{Link, Moved, State, cause, is_connected, move_bytes},
     shared::Shared,
     timers::{Owner, Timer},
-    upstream::Upstream,
+    upstream::{Peer, Upstream},
 };
 use crate::{
     engine::Engine,
@@ -281,7 +281,7 @@ impl EventLoop {
         outcome: &Outcome,
     ) {
         let now = self.clock.now();
-        if let Some(breaker) = &upstream.peer
+        if let Some(Peer { breaker, .. }) = &upstream.peer
             && breaker.record(outcome.alive, now)
         {
             let down = "is down; its keys are loaded here";
