@@ -131,12 +131,12 @@ impl<A: Memory> Segment<A> {
 
     #[inline]
     pub(crate) fn entry(&self, place: usize) -> Option<&Value<A>> {
-        self.chunks.get(place >> SLOT_BITS)?.entries.get(place & SLOT_MASK)?.as_ref()
+        self.chunk(place)?.entries.get(place & SLOT_MASK)?.as_ref()
     }
 
     #[inline]
     pub(crate) fn links(&self, place: usize) -> Option<&Links> {
-        self.chunks.get(place >> SLOT_BITS)?.links.get(place & SLOT_MASK)
+        self.chunk(place)?.links.get(place & SLOT_MASK)
     }
 
     #[inline]
@@ -165,6 +165,7 @@ impl<A: Memory> Segment<A> {
         }
     }
 
+    #[inline]
     pub(crate) fn chunk(&self, place: usize) -> Option<&Chunk<A>> {
         self.chunks.get(place >> SLOT_BITS)
     }
@@ -194,7 +195,7 @@ impl<A: Memory> Segment<A> {
     }
 
     pub(crate) fn is_hidden(&self, place: usize) -> bool {
-        let chunk = self.chunks.get(place >> SLOT_BITS);
+        let chunk = self.chunk(place);
         chunk.is_some_and(|chunk| chunk.tags.get(place & SLOT_MASK).copied() == Some(HIDDEN))
     }
 

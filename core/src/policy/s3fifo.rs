@@ -87,12 +87,16 @@ impl<A: Memory> S3Fifo<A> {
         self.main.order.len() == 0 || self.small.bytes >= all / 10 && self.small.order.len() > 0
     }
 
-    /// The line where a hash would be remembered.
-    fn ghosts(&mut self, hash: u64, table: &Table<A>) -> Option<&mut Ghosts> {
-        let lines = self.ghosts.get_mut(table.segment_of(hash))?;
+    /// Where a hash would be remembered: the segment, and which of its lines.
+    fn place(&self, hash: u64, table: &Table<A>) -> Option<(usize, usize)> {
+        let segment = table.segment_of(hash);
         // By other bits than those that have chosen the shard: else a shard uses few of its lines.
-        let line = share(hash, lines.len());
-        lines.get_mut(line)
+        Some((segment, share(hash, self.ghosts.get(segment)?.len())))
+    }
+
+    fn ghosts(&mut self, hash: u64, table: &Table<A>) -> Option<&mut Ghosts> {
+        let (segment, line) = self.place(hash, table)?;
+        self.ghosts.get_mut(segment)?.get_mut(line)
     }
 
     /// Lines for a segment with room for so many entries. It is two thirds full on average; the
@@ -163,8 +167,8 @@ impl<A: Memory> Policy<A> for S3Fifo<A> {
     }
 
     fn foresee(&self, table: &Table<A>, hash: u64) {
-        let lines = self.ghosts.get(table.segment_of(hash));
-        let line = lines.and_then(|lines| lines.get(share(hash, lines.len())));
+        let place = self.place(hash, table);
+        let line = place.and_then(|(segment, line)| self.ghosts.get(segment)?.get(line));
         line.into_iter().for_each(prefetch);
         if self.small_is_over() { &self.small } else { &self.main }.order.foresee(table);
     }

@@ -3,7 +3,7 @@
 //! One thread asks a [`Cache`], which has no lock, as the peers that are one list have none. Several
 //! share a [`Group`], with sixteen shards and the locks of its type.
 
-use std::marker::PhantomData;
+use std::{marker::PhantomData, mem::MaybeUninit};
 
 use gocache_core::{
     Asker, Cache, Eviction, Get, Group, GroupId, Instant, Lru, Node, Policy, Region, S3Fifo, Seed,
@@ -12,7 +12,7 @@ use gocache_core::{
 use lock_api::RawRwLock;
 
 use super::{Contender, Room, Shared};
-use crate::data::{self, VALUE};
+use crate::data::{self, Key, VALUE};
 
 const SEED: Seed = Seed::new(0x5eed);
 const SHARDS: u16 = 16;
@@ -67,9 +67,15 @@ impl<N: Named> Alone<N> {
     }
 }
 
-/// A cache that has all its memory from a region.
-pub fn in_region<'r>(region: &'r Region<'r>) -> Cache<Lru, &'r Region<'r>> {
-    Cache::new_in(region.capacity(), SEED, region).expect("memory for the tables")
+/// Bytes of a fixed region that these keys take with their values, all included.
+pub fn in_region(stored: &[Key]) -> usize {
+    let mut memory = vec![MaybeUninit::uninit(); stored.len() * 200];
+    let region = Region::new(&mut memory);
+    let empty = region.free();
+    let cache = Cache::<Lru, _>::new_in(region.capacity(), SEED, &region);
+    let mut cache = cache.expect("memory for the tables");
+    stored.iter().for_each(|key| cache.insert(key, &VALUE, Instant::ZERO).expect("it fits"));
+    empty - region.free()
 }
 
 /// The memory that so many entries take: about as many fit, and no more.

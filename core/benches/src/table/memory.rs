@@ -1,10 +1,6 @@
 //! `memory`: bytes that an entry takes beyond those of its key and value, and whether gocache
 //! knows what it holds and stays within its budget.
 
-use std::mem::MaybeUninit;
-
-use gocache_core::{Instant, Region};
-
 use crate::{
     alloc,
     args::Options,
@@ -64,13 +60,8 @@ pub fn run(options: &Options) {
 /// What an entry takes in a fixed region, where there is no malloc: with a reference to the region in
 /// each entry, so that its value can outlive the cache.
 fn region(stored: &[Key]) {
-    let mut memory = vec![MaybeUninit::uninit(); stored.len() * 200];
-    let region = Region::new(&mut memory);
-    let empty = region.free();
-    let mut cache = in_region(&region);
-    stored.iter().for_each(|key| cache.insert(key, &VALUE, Instant::ZERO).expect("it fits"));
     let payload: usize = stored.iter().map(|key| key.len() + VALUE.len()).sum();
-    let overhead = (empty - region.free() - payload) as f64 / stored.len() as f64;
+    let overhead = (in_region(stored) - payload) as f64 / stored.len() as f64;
     println!("in a fixed region: {overhead:.1} bytes an entry beyond its key and value,");
     println!(
         "  {} of them the reference; bar: {REGION_BAR}: {}",
