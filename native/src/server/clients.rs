@@ -257,17 +257,32 @@ impl EventLoop {
         Ok(())
     }
 
-    /// Arranges for what comes next.
-    fn settle<E>(&mut self, shared: &Shared<E>, slot: usize) -> Next {
+    /// Counts what the head of a client takes that is not whole, and gives it up where all of them
+    /// together take too much.
+    #[cold]
+    fn count_unread<E>(&mut self, shared: &Shared<E>, slot: usize) {
         let turn = Turn::new(&shared.config, &self.clock, &self.tally, self.draining);
         let client = &mut self.clients[slot];
-        self.unread = self.unread - client.unread + client.conn.unread();
+        let mut unread = client.conn.unread();
+        let all = self.unread - client.unread + unread;
         let most = MAX_UNREAD / shared.control.lanes();
-        if self.unread > most.max(2 * shared.config.limits.head.bytes) && client.conn.unread() > 0 {
-            self.unread -= client.conn.unread();
+        if all > most.max(2 * shared.config.limits.head.bytes) && unread > 0 {
             client.conn.give_up(&turn);
+            unread = 0;
         }
-        client.unread = client.conn.unread();
+        self.unread = self.unread - client.unread + unread;
+        client.unread = unread;
+    }
+
+    /// Arranges for what comes next.
+    fn settle<E>(&mut self, shared: &Shared<E>, slot: usize) -> Next {
+        let client = &self.clients[slot];
+        // Heads of nearly all come whole.
+        if client.unread > 0 || client.conn.unread() > 0 {
+            self.count_unread(shared, slot);
+        }
+        let turn = Turn::new(&shared.config, &self.clock, &self.tally, self.draining);
+        let client = &mut self.clients[slot];
         client.conn.reclaim(&mut self.spare);
         if self.draining && self.plane == PlaneKind::Data && !client.readable {
             client.conn.drain();
