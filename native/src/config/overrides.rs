@@ -112,15 +112,12 @@ impl Overrides {
             {
                 writes.remove("token_file");
             }
-            let value = match value(&each.value, &span) {
-                // The variable that is for nothing else has the token as it is.
-                _ if each.name == WRITE_TOKEN => DeValue::String(each.value.as_str().into()),
-                // A token of digits is no number, and no error may show it.
-                plain if is_token && plain.as_str().is_none() => {
-                    DeValue::String(each.value.as_str().into())
-                }
-                value => value,
-            };
+            let mut value = value(&each.value, &span);
+            // The variable that is for nothing else has the token as it is. Elsewhere one of digits is
+            // no number, and no error may show it.
+            if each.name == WRITE_TOKEN || is_token && value.as_str().is_none() {
+                value = DeValue::String(each.value.as_str().into());
+            }
             let wrong = || source.error(span.clone(), "is no key of a table".to_owned());
             put(file, &path, value, &span).ok_or_else(wrong)?;
         }
