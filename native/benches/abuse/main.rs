@@ -15,6 +15,7 @@
 //! | `peer.rs` | one connection, used well or badly |
 //! | `site.rs` | a gocache as a child process, looked at from outside |
 //! | `table.rs` | the table and what is missed |
+//! | `../common/program.rs` | the gocache program, over a database |
 //! | `../common/process.rs` | a child process, started and killed |
 //! | `../common/cores.rs` | which core runs what |
 
@@ -28,6 +29,8 @@ mod peer;
 mod probe;
 #[path = "../common/process.rs"]
 mod process;
+#[path = "../common/program.rs"]
+mod program;
 mod site;
 mod slow;
 mod starve;

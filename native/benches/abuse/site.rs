@@ -4,20 +4,19 @@ use std::fs::{self, File};
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use procfs::process::Process as Proc;
-use rusqlite::Connection;
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use tempfile::TempDir;
 
 use crate::cores::Cores;
 use crate::peer::{Peer, request};
-use crate::process::{Process, free_addresses};
+use crate::process::Process;
+use crate::program;
 
 const READY_WITHIN: Duration = Duration::from_secs(5);
 const RETRY_EVERY: Duration = Duration::from_millis(20);
@@ -51,35 +50,11 @@ impl Site {
     /// Starts it with these tables in its configuration, and waits until it has all keys cached.
     pub(crate) fn start(cores: &Cores, tables: &str) -> io::Result<Self> {
         let files = TempDir::new()?;
-        let database = files.path().join("bench.db");
-        fill(&database).map_err(io::Error::other)?;
-        let [address, ops_address] = free_addresses()?;
-        let configuration = files.path().join("gocache.toml");
-        let text = format!(
-            r#"listen = "{address}"
-ops_listen = "{ops_address}"
-loops = {}
-data_dir = "{}"
-log = "warn"
-[origins.db]
-kind = "sqlite"
-database = "bench.db"
-query = "SELECT value FROM kv WHERE key = ?1"
-[groups.bench]
-budget = "4 MiB"
-origin = "db"
-{tables}"#,
-            cores.loops(),
-            files.path().display(),
-        );
-        fs::write(&configuration, text)?;
         let log = files.path().join("log");
-        let stderr = File::create(&log)?;
-        let program = env!("CARGO_BIN_EXE_gocache");
-        let arguments = ["serve".as_ref(), "--config".as_ref(), configuration.as_os_str()];
-        let process = Process::spawn(program, &arguments, cores, |command| {
-            command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(stderr)
-        })?;
+        let group = format!("budget = \"4 MiB\"\n{tables}");
+        let stderr = File::create(&log)?.into();
+        let (process, [address, ops_address]) =
+            program::start(cores, files.path(), &group, values(), stderr)?;
         let peak = Mutex::default();
         let is_prelude = AtomicBool::new(false);
         let mut site = Self { address, ops_address, process, log, peak, is_prelude, _files: files };
@@ -178,14 +153,9 @@ fn warm_up(mut peer: Peer) -> io::Result<()> {
     (0..DIGITS).try_for_each(|digit| peer.get(&digit.to_string()).map(drop))
 }
 
-fn fill(database: &std::path::Path) -> rusqlite::Result<()> {
-    let connection = Connection::open(database)?;
-    connection.execute_batch("CREATE TABLE kv (key TEXT PRIMARY KEY, value BLOB NOT NULL)")?;
+/// What the database has in it.
+fn values() -> impl Iterator<Item = (String, Vec<u8>)> {
     let digits = (0..DIGITS).map(|digit| (digit.to_string(), digit.to_string().into_bytes()));
     let others = [("hot", b"630".to_vec()), ("page", vec![b'x'; PAGE_BYTES])];
-    let others = others.map(|(key, value)| (key.to_owned(), value));
-    for (key, value) in digits.chain(others) {
-        connection.execute("INSERT INTO kv (key, value) VALUES (?1, ?2)", (key, value))?;
-    }
-    Ok(())
+    digits.chain(others.map(|(key, value)| (key.to_owned(), value)))
 }

@@ -22,6 +22,7 @@
 //! | `server.rs` | any server under test: ready, probed |
 //! | `speech.rs` | requests and answers, of HTTP and of memcached |
 //! | `table.rs` | medians and the table |
+//! | `../common/program.rs` | the gocache program, over a database |
 //! | `../common/process.rs` | a child process, started and killed |
 //! | `../common/cores.rs` | which core runs what |
 
@@ -34,6 +35,8 @@ mod gocache;
 mod others;
 #[path = "../common/process.rs"]
 mod process;
+#[path = "../common/program.rs"]
+mod program;
 mod secure;
 mod server;
 mod speech;

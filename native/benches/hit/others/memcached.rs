@@ -1,30 +1,24 @@
 //! memcached, which is asked in its own protocol and filled by us.
 
 use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::TcpStream;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::geteuid;
-use tempfile::TempDir;
 
-use super::{Backend, find, spawn};
+use super::Stand;
 use crate::cases::Payload;
-use crate::cores::Cores;
 use crate::server::Server;
 use crate::speech::Speech;
 
 const LISTENS_WITHIN: Duration = Duration::from_secs(5);
 const TIMEOUT: Duration = Duration::from_secs(2);
 
-pub(super) fn start(
-    cores: &Cores,
-    files: TempDir,
-    address: SocketAddr,
-    _: Backend,
-) -> io::Result<Server> {
+pub(super) fn start(stand: Stand<'_>) -> io::Result<Server> {
+    let address = stand.address;
     let (host, port) = (address.ip().to_string(), address.port().to_string());
-    let (loops, largest) = (cores.loops().to_string(), "2m");
+    let (loops, largest) = (stand.cores.loops().to_string(), "2m");
     let mut arguments =
         vec!["-l", &host, "-p", &port, "-U", "0", "-t", &loops, "-m", "256", "-I", largest];
     // It does not run as root unless it is told to.
@@ -32,9 +26,7 @@ pub(super) fn start(
         arguments.extend(["-u", "root"]);
     }
     let arguments: Vec<String> = arguments.into_iter().map(str::to_owned).collect();
-    let program = find("memcached").unwrap_or_default();
-    let server =
-        spawn("memcached", program, &arguments, cores, (files, address, Speech::Memcached))?;
+    let server = stand.run("memcached", &arguments, Speech::Memcached)?;
     let begin = Instant::now();
     let mut stream = loop {
         match TcpStream::connect_timeout(&address, TIMEOUT) {

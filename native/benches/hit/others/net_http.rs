@@ -1,27 +1,18 @@
 //! A Go program that answers out of a map, on net/http: what many caches are made of.
 
 use std::io;
-use std::net::SocketAddr;
 use std::process::Command;
 
-use tempfile::TempDir;
-
-use super::{Backend, find, spawn};
+use super::Stand;
 use crate::cases::Payload;
-use crate::cores::Cores;
 use crate::server::Server;
 use crate::speech::Speech;
 
 const SOURCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/hit/others/net_http.go");
 
-pub(super) fn start(
-    cores: &Cores,
-    files: TempDir,
-    address: SocketAddr,
-    _: Backend,
-) -> io::Result<Server> {
-    let program = files.path().join("net_http");
-    let mut build = Command::new(find("go").unwrap_or_default());
+pub(super) fn start(stand: Stand<'_>) -> io::Result<Server> {
+    let program = stand.files.path().join("net_http");
+    let mut build = Command::new(&stand.program);
     // The file is the whole program, of no module.
     build.env("GO111MODULE", "off").arg("build").arg("-o").arg(&program).arg(SOURCE);
     let output = build.output()?;
@@ -30,7 +21,7 @@ pub(super) fn start(
         return Err(io::Error::other(format!("it cannot be built: {why}")));
     }
     let values = Payload::ALL.iter().map(|payload| format!("{}={}", payload.key, payload.bytes));
-    let head = [address.to_string(), cores.loops().to_string()];
+    let head = [stand.address.to_string(), stand.cores.loops().to_string()];
     let arguments: Vec<String> = head.into_iter().chain(values).collect();
-    spawn("net/http", program, &arguments, cores, (files, address, Speech::Http { base: "/" }))
+    Stand { program, ..stand }.run("net/http", &arguments, Speech::Http { base: "/" })
 }

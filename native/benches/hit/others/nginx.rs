@@ -2,26 +2,18 @@
 
 use std::fs;
 use std::io;
-use std::net::SocketAddr;
 
-use tempfile::TempDir;
-
-use super::{Backend, find, spawn};
+use super::Stand;
 use crate::cases::Payload;
-use crate::cores::Cores;
 use crate::server::Server;
 use crate::speech::Speech;
 
-pub(super) fn start(
-    cores: &Cores,
-    files: TempDir,
-    address: SocketAddr,
-    _: Backend,
-) -> io::Result<Server> {
-    let folder = files.path().display().to_string();
-    fs::create_dir(files.path().join("values"))?;
+pub(super) fn start(stand: Stand<'_>) -> io::Result<Server> {
+    let (files, address) = (stand.files.path(), stand.address);
+    let folder = files.display().to_string();
+    fs::create_dir(files.join("values"))?;
     for payload in &Payload::ALL {
-        fs::write(files.path().join("values").join(payload.key), payload.value())?;
+        fs::write(files.join("values").join(payload.key), payload.value())?;
     }
     let [small, ..] = &Payload::ALL;
     let value = String::from_utf8_lossy(&small.value()).into_owned();
@@ -54,11 +46,9 @@ http {{
 "#,
         key = small.key
     );
-    let configuration = files.path().join("nginx.conf");
+    let configuration = files.join("nginx.conf");
     fs::write(&configuration, text)?;
     let arguments = ["-p", &folder, "-e", &format!("{folder}/error"), "-c"].map(str::to_owned);
     let arguments = [arguments.as_slice(), &[configuration.display().to_string()]].concat();
-    let program = find("nginx").unwrap_or_default();
-    let speech = Speech::Http { base: "/" };
-    spawn("nginx", program, &arguments, cores, (files, address, speech))
+    stand.run("nginx", &arguments, Speech::Http { base: "/" })
 }

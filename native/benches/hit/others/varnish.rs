@@ -2,22 +2,13 @@
 
 use std::fs;
 use std::io;
-use std::net::SocketAddr;
 
-use tempfile::TempDir;
-
-use super::{Backend, find, spawn};
-use crate::cores::Cores;
+use super::Stand;
 use crate::gocache::BASE;
 use crate::server::Server;
 use crate::speech::Speech;
 
-pub(super) fn start(
-    cores: &Cores,
-    files: TempDir,
-    address: SocketAddr,
-    backend: Backend,
-) -> io::Result<Server> {
+pub(super) fn start(stand: Stand<'_>) -> io::Result<Server> {
     // Fields whose length changes from answer to answer go: the client counts answers by bytes.
     let text = format!(
         r#"vcl 4.1;
@@ -29,18 +20,16 @@ sub vcl_deliver {{
     unset resp.http.Via;
 }}
 "#,
-        backend.ip(),
-        backend.port()
+        stand.backend.ip(),
+        stand.backend.port()
     );
-    let vcl = files.path().join("bench.vcl");
+    let vcl = stand.files.path().join("bench.vcl");
     fs::write(&vcl, text)?;
-    let (vcl, folder) = (vcl.display().to_string(), files.path().join("work"));
-    let (folder, listen) = (folder.display().to_string(), address.to_string());
+    let (vcl, folder) = (vcl.display().to_string(), stand.files.path().join("work"));
+    let (folder, listen) = (folder.display().to_string(), stand.address.to_string());
     let arguments = ["-F", "-j", "none", "-n", &folder, "-f", &vcl, "-a", &listen];
     let rest = ["-s", "malloc,256m", "-p", "thread_pools=1", "-p", "timeout_idle=600"];
     let arguments: Vec<String> =
         arguments.iter().chain(&rest).map(|argument| (*argument).to_owned()).collect();
-    let program = find("varnishd").unwrap_or_default();
-    let speech = Speech::Http { base: BASE };
-    spawn("varnish", program, &arguments, cores, (files, address, speech))
+    stand.run("varnish", &arguments, Speech::Http { base: BASE })
 }
