@@ -22,6 +22,20 @@ impl Cluster {
         Client::connect(self.nodes[node].addr).send(request).answer()
     }
 
+    fn removals<const N: usize>(&self, nodes: [usize; N]) -> [f64; N] {
+        nodes.map(|node| self.nodes[node].metric("gocache_removals_total"))
+    }
+
+    /// A client of the second node whose DELETE waits for the owner, the first one, which has stopped.
+    fn begun_delete(&self) -> Client {
+        let key = self.key_of(0);
+        self.nodes[0].stop();
+        let mut client = Client::connect(self.nodes[1].addr);
+        client.send(delete(&key));
+        assert!(client.silent_for(Duration::from_millis(100)), "the owner has not answered");
+        client
+    }
+
     /// A key of the node's own: nobody else is asked for it.
     fn key_of(&self, node: usize) -> String {
         let forwarded = || self.nodes[node].metric("gocache_peer_loads_total");
@@ -186,28 +200,18 @@ fn a_node_that_hangs_is_waited_for_up_to_the_deadline() {
 #[test]
 fn the_owner_is_told_before_the_others() {
     let cluster = Cluster::writable_with("10s");
-    let key = cluster.key_of(0);
-    let removals = |node: usize| cluster.nodes[node].metric("gocache_removals_total");
-    cluster.nodes[0].stop();
-    let mut client = Client::connect(cluster.nodes[1].addr);
-    client.send(delete(&key));
-    assert!(client.silent_for(Duration::from_millis(100)), "the owner has not answered");
-    assert_eq!([removals(1), removals(2)], [0.0, 0.0], "nobody else was told");
+    let mut client = cluster.begun_delete();
+    assert_eq!(cluster.removals([1, 2]), [0.0, 0.0], "nobody else was told");
     cluster.nodes[0].signal(Signal::CONT);
     client.answer().status(204);
-    assert_eq!([removals(0), removals(1), removals(2)], [1.0; 3]);
+    assert_eq!(cluster.removals([0, 1, 2]), [1.0; 3]);
 }
 
 /// A write keeps the nodes that it began with, whatever the node is told meanwhile.
 #[test]
 fn a_write_under_way_ends_with_the_nodes_it_began_with() {
     let cluster = Cluster::writable_with("10s");
-    let key = cluster.key_of(0);
-    let removals = |node: usize| cluster.nodes[node].metric("gocache_removals_total");
-    cluster.nodes[0].stop();
-    let mut client = Client::connect(cluster.nodes[1].addr);
-    client.send(delete(&key));
-    assert!(client.silent_for(Duration::from_millis(100)), "the owner has not answered");
+    let mut client = cluster.begun_delete();
     let file = cluster.directories[1].path().join("gocache.toml");
     let text = fs::read_to_string(&file).expect("it was started with it");
     let (alone, _) = text.split_once("[cluster]").expect("it is in one");
@@ -216,7 +220,7 @@ fn a_write_under_way_ends_with_the_nodes_it_began_with() {
     cluster.nodes[1].logs("reloaded");
     cluster.nodes[0].signal(Signal::CONT);
     client.answer().status(204);
-    assert_eq!([removals(0), removals(1), removals(2)], [1.0; 3]);
+    assert_eq!(cluster.removals([0, 1, 2]), [1.0; 3]);
 }
 
 #[test]
