@@ -103,11 +103,23 @@ pub fn encode(bytes: &[u8]) -> impl Iterator<Item = char> {
     })
 }
 
+/// The bytes that do not stand for themselves: controls, `%` and `?`.
+static SPECIAL: [bool; 256] = {
+    let mut special = [false; 256];
+    let mut byte = 0;
+    while byte < special.len() {
+        special[byte] = byte < 0x20 || matches!(byte as u8, b'%' | b'?' | 0x7f);
+        byte += 1;
+    }
+    special
+};
+
 /// Decodes a part up to its end or a `?`, once. `start` is where it stands in the target, for the
 /// error.
+#[inline(always)]
 fn decode(part: &[u8], start: usize) -> Result<Cow<'_, [u8]>, RouteError> {
     // Of most parts all bytes are as they stand, and one look at each is enough.
-    let is_special = |byte: &u8| matches!(byte, b'%' | b'?') || byte.is_ascii_control();
+    let is_special = |&byte: &u8| SPECIAL[usize::from(byte)];
     let first = part.iter().position(is_special).unwrap_or(part.len());
     match part.get(first) {
         None | Some(b'?') => Ok(Cow::Borrowed(&part[..first])),
