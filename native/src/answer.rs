@@ -10,6 +10,7 @@ use crate::{
     http1::{AnswerHead, BodyError, CONTINUE, Extent, Persist, Reject, Wanted, etag, list},
     meter::{Outcome, Tally},
     output::Output,
+    recurring::Recurring,
 };
 
 /// What is the same for everything that happens in one turn of a loop.
@@ -17,6 +18,7 @@ pub(crate) struct Turn<'a> {
     pub(crate) config: &'a Config,
     pub(crate) clock: &'a Clock,
     pub(crate) tally: &'a Tally,
+    pub(crate) recurring: &'a Recurring,
     /// The server is shutting down: every answer is the last of its connection.
     pub(crate) draining: bool,
 }
@@ -26,9 +28,10 @@ impl<'a> Turn<'a> {
         config: &'a Config,
         clock: &'a Clock,
         tally: &'a Tally,
+        recurring: &'a Recurring,
         draining: bool,
     ) -> Self {
-        Self { config, clock, tally, draining }
+        Self { config, clock, tally, recurring, draining }
     }
 }
 
@@ -43,7 +46,7 @@ pub(crate) enum CacheStatus {
 }
 
 impl CacheStatus {
-    const fn text(self) -> &'static [u8] {
+    pub(crate) const fn text(self) -> &'static [u8] {
         match self {
             Self::Hit => b"gocache; hit",
             Self::Miss => b"gocache; fwd=uri-miss",
@@ -255,20 +258,35 @@ impl Answer {
                 };
                 count(status);
                 let len = found.value.len();
-                let content_type = turn.config.numbered(group).content_type.as_bytes();
+                let ready = match (&content, cache, persist) {
+                    (Content::Whole, CacheStatus::Hit, Persist::Keep) => turn.recurring.hit(group),
+                    _ => None,
+                };
                 out.write(|out| {
-                    let head = AnswerHead::begin(out, status, date, persist);
-                    let head = match &content {
-                        Content::Part(range) => {
-                            head.content(content_type, range.len()).content_range(range, len)
+                    let head = match (ready, &content) {
+                        (Some(ready), _) => ready.write(out),
+                        (None, Content::NotModified) => {
+                            AnswerHead::begin(out, status, date, persist)
+                                .field("Cache-Status", cache.text())
                         }
-                        Content::NotModified => head,
-                        Content::Whole => head.content(content_type, len),
+                        (None, Content::Whole | Content::Part(_)) => {
+                            let content_type = turn.config.numbered(group).content_type.as_bytes();
+                            AnswerHead::begin(out, status, date, persist)
+                                .content(content_type)
+                                .field("Cache-Status", cache.text())
+                        }
                     };
-                    let head = head.etag(found.value.digest()).field("Cache-Status", cache.text());
-                    match found.age {
-                        Some(age) => head.number_field("Age", age.as_secs()).end(),
-                        None => head.end(),
+                    let head = head.etag(found.value.digest());
+                    let head = match found.age {
+                        Some(age) => head.number_field("Age", age.as_secs()),
+                        None => head,
+                    };
+                    match &content {
+                        Content::Part(range) => {
+                            head.content_range(range, len).end_with_length(range.len());
+                        }
+                        Content::Whole => head.end_with_length(len),
+                        Content::NotModified => head.end(),
                     }
                 });
                 match content {

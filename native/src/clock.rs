@@ -46,14 +46,16 @@ impl Clock {
         Self { epoch, turn, now, date: render_date(), rendered: now }
     }
 
-    /// Looks at the clock anew.
-    pub(crate) fn tick(&mut self) {
+    /// Looks at the clock anew. Says whether the date was rendered anew too.
+    pub(crate) fn tick(&mut self) -> bool {
         self.turn = self.epoch.elapsed();
         self.now = Instant::ZERO.after(self.turn);
-        if self.now.since(self.rendered) >= DATE_REFRESH {
+        let is_old = self.now.since(self.rendered) >= DATE_REFRESH;
+        if is_old {
             self.date = render_date();
             self.rendered = self.now;
         }
+        is_old
     }
 
     pub(crate) const fn now(&self) -> Instant {

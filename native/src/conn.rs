@@ -45,10 +45,12 @@ pub(crate) struct Conn {
     ended: bool,
     /// Empty lines since the last request.
     empty_lines: u8,
+    /// Where its fields are looked for among those that are known.
+    place: u8,
 }
 
 impl Conn {
-    pub(crate) fn new(now: Instant) -> Self {
+    pub(crate) fn new(now: Instant, place: u8) -> Self {
         Self {
             phase: Phase::Idle,
             input: Vec::new(),
@@ -59,12 +61,13 @@ impl Conn {
             paused: false,
             ended: false,
             empty_lines: 0,
+            place,
         }
     }
 
     /// A connection that is refused: it gets one answer and is closed.
     pub(crate) fn refused(answer: Answer, turn: &Turn<'_>) -> Self {
-        let mut conn = Self::new(turn.clock.now());
+        let mut conn = Self::new(turn.clock.now(), 0);
         conn.close_with(answer, false, turn);
         conn
     }
@@ -173,6 +176,12 @@ impl Conn {
         !self.output.is_empty()
     }
 
+    /// The next bytes to send that stand in one piece, and whether they are all.
+    pub(crate) fn front(&self) -> (&[u8], bool) {
+        let front = self.output.front();
+        (front, front.len() == self.output.len())
+    }
+
     pub(crate) fn slices<'a>(&'a self, slices: &mut [IoSlice<'a>; MAX_SLICES]) -> usize {
         self.output.slices(slices)
     }
@@ -191,7 +200,7 @@ impl Conn {
     /// none, and an answer needs no allocation.
     pub(crate) fn lend(&mut self, spare: &mut Output) {
         if self.output.is_empty() {
-            self.output = mem::take(spare);
+            mem::swap(&mut self.output, spare);
         }
     }
 
@@ -257,6 +266,22 @@ impl Conn {
         if bytes.starts_with(b"\r\n") {
             return Some(self.empty_line(bytes.len(), turn));
         }
+        let limits = &turn.config.limits.head;
+        let known = turn.recurring.fields.borrow().request(self.place, bytes, limits);
+        if let Some((request, used)) = known {
+            self.ask(&request, plane, turn);
+            return Some(used);
+        }
+        self.unknown_head(bytes, plane, turn)
+    }
+
+    /// The same for a head that has to be parsed.
+    fn unknown_head(
+        &mut self,
+        bytes: &mut [u8],
+        plane: &mut impl Plane,
+        turn: &Turn<'_>,
+    ) -> Option<usize> {
         match Head::parse(bytes, &turn.config.limits.head) {
             Head::Partial => {
                 // One deadline for the whole head: later bytes of it do not move `since`.
@@ -280,19 +305,31 @@ impl Conn {
                 None
             }
             Head::Complete(request, used) => {
-                self.phase = Phase::Idle;
-                self.empty_lines = 0;
-                self.since = turn.clock.now();
+                turn.recurring.fields.borrow_mut().note(self.place, &request, &bytes[..used]);
                 match request.body {
-                    Body::Empty | Body::Length(0) => {
-                        let reply = plane.ask(&request, turn);
-                        self.answer(&request, reply, turn);
+                    Body::Empty | Body::Length(0) => self.ask(&request, plane, turn),
+                    _ => {
+                        self.begin(turn);
+                        self.begin_body(&bytes[..used], &request, plane, turn);
                     }
-                    _ => self.begin_body(&bytes[..used], &request, plane, turn),
                 }
                 Some(used)
             }
         }
+    }
+
+    /// A request is whole that has no body.
+    fn ask(&mut self, request: &Request<'_>, plane: &mut impl Plane, turn: &Turn<'_>) {
+        self.begin(turn);
+        let reply = plane.ask(request, turn);
+        self.answer(request, reply, turn);
+    }
+
+    /// A head is whole.
+    fn begin(&mut self, turn: &Turn<'_>) {
+        self.phase = Phase::Idle;
+        self.empty_lines = 0;
+        self.since = turn.clock.now();
     }
 
     /// Passes over an empty line before a request, which begins no head. However the lines are cut,
@@ -308,32 +345,36 @@ impl Conn {
         available
     }
 
+    #[inline(always)]
     fn answer(&mut self, request: &Request<'_>, reply: Reply, turn: &Turn<'_>) {
         let head_only = request.method == Method::Head;
         let persist = if turn.draining { Persist::Close } else { request.persist };
-        let due = match reply {
-            Reply::Now(answer) => Due::Ready(answer),
-            Reply::Later(pending) => Due::Waiting(pending),
-            Reply::Written(serial) => Due::Writing(serial),
-        };
         if persist == Persist::Close {
             self.phase = Phase::Closed;
         }
-        self.owe(Form { head_only, persist }, due, turn);
+        let form = Form { head_only, persist };
+        match reply {
+            Reply::Now(answer) => self.give(form, answer, turn),
+            Reply::Later(pending) => self.owed.push(form, Due::Waiting(pending)),
+            Reply::Written(serial) => self.owed.push(form, Due::Writing(serial)),
+        }
     }
 
     /// Answers something that is no request, after which nothing can be told apart any more.
+    #[cold]
     fn close_with(&mut self, answer: Answer, head_only: bool, turn: &Turn<'_>) {
         self.phase = Phase::Closed;
         let form = Form { head_only, persist: Persist::Close };
-        self.owe(form, Due::Ready(answer), turn);
+        self.give(form, answer, turn);
     }
 
-    fn owe(&mut self, form: Form, due: Due, turn: &Turn<'_>) {
-        match due {
-            // As nearly always: nothing waits, and the queue is not needed.
-            Due::Ready(answer) if self.owed.is_empty() => self.send(form, answer, turn),
-            due => self.owed.push(form, due),
+    /// Sends an answer, or queues it up behind those that wait.
+    #[inline(always)]
+    fn give(&mut self, form: Form, answer: Answer, turn: &Turn<'_>) {
+        if self.owed.is_empty() {
+            self.send(form, answer, turn);
+        } else {
+            self.owed.push(form, Due::Ready(answer));
         }
     }
 
@@ -344,6 +385,7 @@ impl Conn {
         }
     }
 
+    #[inline]
     fn send(&mut self, mut form: Form, answer: Answer, turn: &Turn<'_>) {
         if self.output.is_empty() {
             self.moved = turn.clock.now();

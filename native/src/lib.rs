@@ -26,6 +26,7 @@ mod owed;
 mod phase;
 mod plane;
 pub mod program;
+mod recurring;
 mod reloads;
 mod repeats;
 mod server;

@@ -1,6 +1,6 @@
 //! What a connection has yet to send: heads in one buffer, large values beside it, in order.
 
-use std::{collections::VecDeque, io::IoSlice, ops::Range};
+use std::{collections::VecDeque, io::IoSlice, mem, ops::Range};
 
 use gocache_core::Value;
 
@@ -17,29 +17,22 @@ pub(crate) const MAX_SLICES: usize = 64;
 /// A queue of bytes that copies no large value.
 #[derive(Debug, Default)]
 pub(crate) struct Output {
-    /// The bytes of all `Part::Bytes`, one after the other.
+    /// All but the large values, one after the other.
     bytes: Vec<u8>,
-    parts: VecDeque<Part>,
-    /// Bytes of the first part that are sent already, and of `bytes` likewise.
+    values: VecDeque<Large>,
+    /// How many of `bytes` are sent already, and how many of the first value, which is the next to be sent
+    /// where there are some.
     sent: usize,
-    sent_bytes: usize,
+    sent_of_value: usize,
     len: usize,
 }
 
+/// A large value, or a part of it, and where it stands: before the byte of this number.
 #[derive(Debug)]
-enum Part {
-    Bytes(usize),
-    /// These bytes of the value.
-    Value(Value, Range<usize>),
-}
-
-impl Part {
-    fn len(&self) -> usize {
-        match self {
-            Self::Bytes(len) => *len,
-            Self::Value(_, range) => range.len(),
-        }
-    }
+struct Large {
+    at: usize,
+    value: Value,
+    range: Range<usize>,
 }
 
 impl Output {
@@ -58,17 +51,14 @@ impl Output {
     }
 
     /// Appends what `write` writes.
+    #[inline]
     pub(crate) fn write(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
         let before = self.bytes.len();
         write(&mut self.bytes);
-        let added = self.bytes.len() - before;
-        self.len += added;
-        match self.parts.back_mut() {
-            Some(Part::Bytes(len)) => *len += added,
-            _ => self.parts.push_back(Part::Bytes(added)),
-        }
+        self.len += self.bytes.len() - before;
     }
 
+    #[inline]
     pub(crate) fn push(&mut self, value: Value) {
         if value.len() <= INLINE {
             self.write(|bytes| bytes.extend_from_slice(&value));
@@ -89,49 +79,66 @@ impl Output {
 
     fn push_large(&mut self, value: Value, range: Range<usize>) {
         self.len += range.len();
-        self.parts.push_back(Part::Value(value, range));
+        self.values.push_back(Large { at: self.bytes.len(), value, range });
+    }
+
+    /// The next bytes to send that stand in one piece.
+    pub(crate) fn front(&self) -> &[u8] {
+        match self.values.front() {
+            Some(first) if first.at == self.sent => self.rest_of(first),
+            Some(first) => &self.bytes[self.sent..first.at],
+            None => &self.bytes[self.sent..],
+        }
+    }
+
+    /// What is unsent of the first value.
+    fn rest_of<'a>(&self, Large { value, range, .. }: &'a Large) -> &'a [u8] {
+        &value[range.start + self.sent_of_value..range.end]
     }
 
     /// The next bytes to send, and how many of the slices they fill.
     pub(crate) fn slices<'a>(&'a self, slices: &mut [IoSlice<'a>; MAX_SLICES]) -> usize {
-        let mut bytes = &self.bytes[self.sent_bytes..];
-        let mut sent = self.sent;
-        let mut count = 0;
-        for (slice, part) in slices.iter_mut().zip(&self.parts) {
-            *slice = IoSlice::new(match part {
-                Part::Bytes(len) => {
-                    let (this, rest) = bytes.split_at(len - sent);
-                    bytes = rest;
-                    this
-                }
-                Part::Value(value, range) => &value[range.start + sent..range.end],
-            });
-            sent = 0;
-            count += 1;
-        }
-        count
+        let (mut at, mut sent_of_value) = (self.sent, self.sent_of_value);
+        let pieces = self.values.iter().flat_map(|Large { at: end, value, range }| {
+            let before = &self.bytes[mem::replace(&mut at, *end)..*end];
+            [before, &value[range.start + mem::take(&mut sent_of_value)..range.end]]
+        });
+        let last = self.values.back().map_or(self.sent, |last| last.at);
+        let pieces = pieces.chain([&self.bytes[last..]]).filter(|piece| !piece.is_empty());
+        let filled =
+            slices.iter_mut().zip(pieces).map(|(slice, piece)| *slice = IoSlice::new(piece));
+        filled.count()
     }
 
     /// Takes note that the next `count` bytes were sent.
-    pub(crate) fn advance(&mut self, mut count: usize) {
+    #[inline]
+    pub(crate) fn advance(&mut self, count: usize) {
         self.len -= count;
-        while let Some(part) = self.parts.front() {
-            let step = count.min(part.len() - self.sent);
-            self.sent += step;
+        if self.len == 0 {
+            self.bytes.clear();
+            self.values.clear();
+            (self.sent, self.sent_of_value) = (0, 0);
+        } else {
+            self.advance_within(count);
+        }
+    }
+
+    fn advance_within(&mut self, mut count: usize) {
+        while let Some(first) = self.values.front() {
+            let before = count.min(first.at - self.sent);
+            self.sent += before;
+            count -= before;
+            let step = count.min(first.range.len() - self.sent_of_value);
+            self.sent_of_value += step;
             count -= step;
-            if let Part::Bytes(_) = part {
-                self.sent_bytes += step;
-            }
-            if self.sent < part.len() {
+            if self.sent < first.at || self.sent_of_value < first.range.len() {
                 break;
             }
-            self.parts.pop_front();
-            self.sent = 0;
+            self.values.pop_front();
+            self.sent_of_value = 0;
         }
-        if self.parts.is_empty() {
-            self.bytes.clear();
-            self.sent_bytes = 0;
-        } else if self.sent_bytes >= COMPACT {
+        self.sent += count;
+        if self.sent >= COMPACT {
             self.compact();
         }
     }
@@ -139,18 +146,15 @@ impl Output {
     /// Lets go of bytes that are sent. Without it the buffer of a client that always leaves some
     /// unsent would grow by everything it ever got.
     fn compact(&mut self) {
-        self.bytes.drain(..self.sent_bytes);
-        self.sent_bytes = 0;
-        if let Some(Part::Bytes(len)) = self.parts.front_mut() {
-            *len -= self.sent;
-            self.sent = 0;
-        }
+        let sent = mem::take(&mut self.sent);
+        self.bytes.drain(..sent);
+        self.values.iter_mut().for_each(|value| value.at -= sent);
     }
 
     /// Gives up buffers that grew beyond what usual answers need.
     pub(crate) fn shrink(&mut self) {
         self.bytes.shrink_to(16 << 10);
-        self.parts.shrink_to(64);
+        self.values.shrink_to(64);
     }
 }
 
@@ -188,13 +192,14 @@ mod tests {
                 let mut slices = [IoSlice::new(&[]); MAX_SLICES];
                 let count = output.slices(&mut slices);
                 let step = step.min(output.len());
+                assert_eq!(output.front(), &*slices[0]);
                 let next: Vec<u8> =
                     slices[..count].iter().flat_map(|s| s.iter().copied()).collect();
                 sent.extend_from_slice(&next[..step]);
                 output.advance(step);
             }
             assert_eq!(sent, expected);
-            assert!(output.parts.is_empty() && output.bytes.is_empty());
+            assert!(output.values.is_empty() && output.bytes.is_empty());
         }
     }
 

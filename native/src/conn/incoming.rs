@@ -6,7 +6,6 @@ use super::Conn;
 use crate::{
     answer::{Answer, Form, Turn},
     http1::{Body, BodyError, Decoder, Head, Method, Persist, Request, is_head},
-    owed::Due,
     phase::Phase,
     plane::{Intake, Plane, Reply},
 };
@@ -25,7 +24,7 @@ impl Conn {
             Ok(incoming) => {
                 self.phase = Phase::Body(Box::new(incoming));
                 if request.expects_continue {
-                    self.owe(Form::whole(Persist::Keep), Due::Ready(Answer::Continue), turn);
+                    self.give(Form::whole(Persist::Keep), Answer::Continue, turn);
                 }
             }
             Err(answer) => self.close_with(answer, request.method == Method::Head, turn),
@@ -49,12 +48,14 @@ impl Conn {
             let Incoming { head, intake, .. } = *incoming;
             // It was whole and sound before its body came.
             if let Head::Complete(request, _) = Head::parse(&head, &turn.config.limits.head) {
-                let reply = match intake {
-                    Intake::Skip => plane.ask(&request, turn),
-                    Intake::Keep(write) => plane.write(write, turn),
-                    Intake::Refuse(answer) => Reply::Now(answer),
-                };
-                self.answer(&request, reply, turn);
+                match intake {
+                    Intake::Skip => self.ask(&request, plane, turn),
+                    Intake::Keep(write) => {
+                        let reply = plane.write(write, turn);
+                        self.answer(&request, reply, turn);
+                    }
+                    Intake::Refuse(answer) => self.answer(&request, Reply::Now(answer), turn),
+                }
             }
         }
         used

@@ -10,13 +10,28 @@ pub(super) static TOKEN: Class = Class::alphanumeric().with(b"!#$%&'*+-.^_`|~");
 pub(super) static UNRESERVED_OR_DELIM: Class = Class::alphanumeric().with(b"-._~!$&'()*+,;=");
 /// What may stand in a request target: what a URI can hold, but no fragment. (Control characters
 /// and spaces end it, or are refused before.)
-pub(super) static TARGET: Class = Class::ascii().without(b"\"<>\\^`{|}#");
+pub(super) static TARGET: Class = Class::ascii().without(NO_URI);
+/// What of that may stand in a path with a query: neither ends them nor is refused.
+pub(super) static PATH: Class = Class::graphic().without(NO_URI);
+/// The visible characters that stand nowhere in a URI without being encoded, and the one that begins a
+/// fragment.
+const NO_URI: &[u8] = b"\"<>\\^`{|}#";
 
 impl Class {
     pub(super) fn has(&self, byte: u8) -> bool {
         self.0[usize::from(byte)]
     }
 
+    /// How many bytes at the beginning are all in it. Eight at a time: without a count to keep for each.
+    #[inline]
+    pub(super) fn prefix(&self, bytes: &[u8]) -> usize {
+        let (eights, _) = bytes.as_chunks::<8>();
+        let whole = eights.iter().take_while(|eight| self.has_all(*eight)).count() * 8;
+        let rest = &bytes[whole..];
+        whole + rest.iter().position(|&byte| !self.has(byte)).unwrap_or(rest.len())
+    }
+
+    #[inline]
     pub(super) fn has_all(&self, bytes: &[u8]) -> bool {
         bytes.iter().all(|&byte| self.has(byte))
     }
@@ -34,6 +49,16 @@ impl Class {
     const fn ascii() -> Self {
         let mut class = [false; 256];
         class.split_at_mut(128).0.copy_from_slice(&[true; 128]);
+        Self(class)
+    }
+
+    const fn graphic() -> Self {
+        let mut class = [false; 256];
+        let mut byte = b'!';
+        while byte <= b'~' {
+            class[byte as usize] = true;
+            byte += 1;
+        }
         Self(class)
     }
 

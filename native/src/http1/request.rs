@@ -107,6 +107,30 @@ pub(crate) struct Request<'a> {
 }
 
 impl<'a> Request<'a> {
+    /// A GET with fields that say nothing here.
+    pub(super) const fn plain(target: &'a [u8]) -> Self {
+        Self {
+            method: Method::Get,
+            target,
+            persist: Persist::Keep,
+            body: Body::Empty,
+            expects_continue: false,
+            if_none_match: None,
+            rare: None,
+            peer_secret: None,
+        }
+    }
+
+    /// Whether it is one.
+    pub(super) fn is_plain(&self) -> bool {
+        let says_nothing = self.if_none_match.is_none()
+            && self.rare.is_none()
+            && self.peer_secret.is_none()
+            && !self.expects_continue;
+        says_nothing
+            && (self.method, self.persist, &self.body) == (Method::Get, Persist::Keep, &Body::Empty)
+    }
+
     /// What goes with a PUT or a DELETE.
     pub(crate) fn write_fields(&self) -> Option<&WriteFields<'a>> {
         self.rare.as_ref().map(|rare| &rare.write)

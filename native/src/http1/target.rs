@@ -21,8 +21,7 @@ pub(super) fn check_host(count: usize, host: &[u8], is_1_1: bool) -> Result<(), 
 /// uri-host [ ":" port ] (RFC 3986, 3.2.2 and 3.2.3); an empty host is one too.
 fn is_authority(value: &[u8]) -> bool {
     // Nearly all are a name of plain characters.
-    let end = value.iter().position(|&byte| !UNRESERVED_OR_DELIM.has(byte)).unwrap_or(value.len());
-    match &value[end..] {
+    match &value[UNRESERVED_OR_DELIM.prefix(value)..] {
         [] => true,
         [b':', port @ ..] => port.iter().all(u8::is_ascii_digit),
         _ => is_other_authority(value),
@@ -78,7 +77,8 @@ fn is_reg_name(name: &[u8]) -> bool {
 /// RFC 9112, 3.2: the form of a target goes by the method, and no byte stands there that a URI
 /// cannot hold.
 pub(super) fn check_target(target: &[u8], method: &str) -> Result<(), Reject> {
-    if let Some(at) = target.iter().position(|&byte| !TARGET.has(byte)) {
+    let at = TARGET.prefix(target);
+    if at < target.len() {
         return Err(Reject::bad(format!(
             "byte {at} of the target is to be percent-encoded (RFC 3986)"
         )));

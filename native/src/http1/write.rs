@@ -21,6 +21,8 @@ pub(crate) enum Persist {
 /// Most heads are shorter, so that their parts need to make no room.
 const USUAL_HEAD: usize = 256;
 
+const OK_TO_DATE: &[u8] = b"HTTP/1.1 200 OK\r\nDate: ";
+
 /// Writes one head, field by field. What is inlined here turns names into a few moves each.
 pub(crate) struct AnswerHead<'a>(&'a mut Vec<u8>);
 
@@ -35,7 +37,7 @@ impl<'a> AnswerHead<'a> {
     ) -> Self {
         out.reserve(USUAL_HEAD);
         if status == Status::Ok {
-            out.extend_from_slice(b"HTTP/1.1 200 OK\r\nDate: ");
+            out.extend_from_slice(OK_TO_DATE);
         } else {
             out.extend_from_slice(b"HTTP/1.1 ");
             number(out, u64::from(status.code()));
@@ -70,13 +72,18 @@ impl<'a> AnswerHead<'a> {
         self
     }
 
-    /// The fields of content that can be had in parts. `Accept-Ranges` (RFC 9110, 14.3) tells a
-    /// client whose download was cut that it need not begin anew; it costs a hit a few moves, for
-    /// it is one constant with the name after it.
+    /// The last field: the length of the content.
     #[inline(always)]
-    pub(crate) fn content(self, content_type: &[u8], len: usize) -> Self {
+    pub(crate) fn end_with_length(self, len: usize) {
+        self.0.extend_from_slice(b"Content-Length: ");
+        number(self.0, len as u64);
+        self.0.extend_from_slice(b"\r\n\r\n");
+    }
+
+    /// The type of content that can be had in parts. `Accept-Ranges` (RFC 9110, 14.3) tells a
+    /// client whose download was cut that it need not begin anew.
+    pub(crate) fn content(self, content_type: &[u8]) -> Self {
         self.field("Accept-Ranges: bytes\r\nContent-Type", content_type)
-            .number_field("Content-Length", len as u64)
     }
 
     /// Which bytes of a value of `len` bytes these are, of which there is at least one (RFC 9110,
@@ -103,9 +110,9 @@ impl<'a> AnswerHead<'a> {
     /// A strong validator of 16 hexadecimal digits.
     #[inline]
     pub(crate) fn etag(self, digest: u64) -> Self {
-        self.0.extend_from_slice(b"ETag: ");
-        self.0.extend_from_slice(&etag(digest));
-        self.0.extend_from_slice(b"\r\n");
+        let mut field = *b"ETag: \"0123456789abcdef\"\r\n";
+        field[6..24].copy_from_slice(&etag(digest));
+        self.0.extend_from_slice(&field);
         self
     }
 
@@ -114,20 +121,59 @@ impl<'a> AnswerHead<'a> {
     }
 }
 
+/// How the head of a hit begins, kept ready: all but its date is the same for a whole group.
+#[derive(Debug)]
+pub(crate) struct HitHead(Vec<u8>);
+
+impl HitHead {
+    pub(crate) fn new(content_type: &[u8], cache_status: &[u8], date: &[u8; DATE_LEN]) -> Self {
+        let mut head = Vec::new();
+        AnswerHead::begin(&mut head, Status::Ok, date, Persist::Keep)
+            .content(content_type)
+            .field("Cache-Status", cache_status);
+        Self(head)
+    }
+
+    pub(crate) fn set_date(&mut self, date: &[u8; DATE_LEN]) {
+        let place = self.0.get_mut(OK_TO_DATE.len()..OK_TO_DATE.len() + DATE_LEN);
+        place.into_iter().for_each(|place| place.copy_from_slice(date));
+    }
+
+    #[inline]
+    pub(crate) fn write<'a>(&self, out: &'a mut Vec<u8>) -> AnswerHead<'a> {
+        out.reserve(USUAL_HEAD);
+        out.extend_from_slice(&self.0);
+        AnswerHead(out)
+    }
+}
+
 /// The entity-tag of a value, quotes included.
 pub(crate) fn etag(digest: u64) -> [u8; 18] {
-    const HEX: &[u8; 16] = b"0123456789abcdef";
     let mut tag = [b'"'; 18];
-    for (digits, byte) in tag[1..17].as_chunks_mut().0.iter_mut().zip(digest.to_be_bytes()) {
-        *digits = [HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]];
-    }
+    tag[1..9].copy_from_slice(&hexadecimal((digest >> 32) as u32));
+    tag[9..17].copy_from_slice(&hexadecimal(digest as u32));
     tag
 }
 
+/// Eight digits at once: a byte for each, spread out by halves, then raised to its character.
+fn hexadecimal(number: u32) -> [u8; 8] {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    let mut digits = u64::from(number);
+    digits = (digits << 16 | digits) & 0x0000_ffff_0000_ffff;
+    digits = (digits << 8 | digits) & 0x00ff_00ff_00ff_00ff;
+    digits = (digits << 4 | digits) & 0x0f0f_0f0f_0f0f_0f0f;
+    let letters = ((digits + ONES * 6) >> 4) & ONES;
+    (digits + ONES * u64::from(b'0') + letters * u64::from(b'a' - b'9' - 1)).to_be_bytes()
+}
+
 /// Appends a number in decimal.
+#[inline]
 fn number(out: &mut Vec<u8>, mut value: u64) {
-    let mut digits = [0; 20];
-    let mut start = digits.len();
+    const LONGEST: usize = 20;
+    // As many bytes are moved for any number, and what is too much of them let go: to copy just a few would
+    // take a call.
+    let mut digits = [0; 2 * LONGEST];
+    let mut start = LONGEST;
     loop {
         start -= 1;
         digits[start] = b'0' + (value % 10) as u8;
@@ -136,7 +182,9 @@ fn number(out: &mut Vec<u8>, mut value: u64) {
             break;
         }
     }
-    out.extend_from_slice(&digits[start..]);
+    let end = out.len() + LONGEST - start;
+    out.extend_from_slice(&digits[start..start + LONGEST]);
+    out.truncate(end);
 }
 
 #[cfg(test)]
@@ -163,6 +211,29 @@ mod tests {
                         Content-Range: bytes 10-129/1000\r\nContent-Range: bytes */10\r\n\
                         ETag: \"0123456789abcdef\"\r\n\r\n";
         assert_eq!(String::from_utf8_lossy(&out), expected);
+    }
+
+    #[test]
+    fn a_head_that_is_kept_ready_is_one_that_is_written() {
+        let dates = [b"Sun, 06 Nov 1994 08:49:37 GMT", b"Mon, 07 Nov 1994 08:49:37 GMT"];
+        let mut ready = HitHead::new(b"text/plain", b"gocache; hit", dates[0]);
+        for date in dates {
+            ready.set_date(date);
+            let (mut written, mut expected) = (Vec::new(), Vec::new());
+            ready.write(&mut written).end();
+            AnswerHead::begin(&mut expected, Status::Ok, date, Persist::Keep)
+                .content(b"text/plain")
+                .field("Cache-Status", b"gocache; hit")
+                .end();
+            assert_eq!(written, expected);
+        }
+    }
+
+    #[test]
+    fn digits_are_hexadecimal() {
+        for number in [0, 1, 0x0123_4567, 0x89ab_cdef, 0x9a9a_9a9a, u32::MAX] {
+            assert_eq!(hexadecimal(number).as_slice(), format!("{number:08x}").as_bytes());
+        }
     }
 
     #[test]

@@ -1,10 +1,6 @@
 //! The clients of a loop: accepting them, and moving the bytes of each.
 
-use std::{
-    io::{self, IoSlice, Write},
-    net::Shutdown,
-    sync::atomic::Ordering,
-};
+use std::{io, net::Shutdown, sync::atomic::Ordering};
 
 use gocache_core::{Instant, Status};
 use mio::{Interest, Token, event::Event, net::TcpStream};
@@ -23,7 +19,6 @@ use crate::{
     engine::Engine,
     meter::{Closed, Handshake},
     ops::OpsPlane,
-    output::MAX_SLICES,
     phase::Next,
 };
 
@@ -92,10 +87,11 @@ impl EventLoop {
         drop(stream.set_nodelay(true));
         let conn = if refused {
             let text = "too many connections, try again later";
-            let turn = Turn::new(&shared.config, &self.clock, &self.tally, self.draining);
+            let turn =
+                Turn::new(&shared.config, &self.clock, &self.tally, &self.recurring, self.draining);
             Conn::refused(Answer::line(Status::ServiceUnavailable, text), &turn)
         } else {
-            Conn::new(now)
+            Conn::new(now, slot as u8)
         };
         match (refused, self.plane) {
             (true, _) => self.refused += 1,
@@ -158,7 +154,8 @@ impl EventLoop {
             }
         }
         let is_due = self.is_due(shared, slot);
-        let turn = Turn::new(&shared.config, &self.clock, &self.tally, self.draining);
+        let turn =
+            Turn::new(&shared.config, &self.clock, &self.tally, &self.recurring, self.draining);
         let client = &mut self.clients[slot];
         let by = if client.shut { Closed::Server } else { Closed::Deadline };
         if is_due && client.expire(&turn) {
@@ -169,7 +166,8 @@ impl EventLoop {
     }
 
     fn is_due<E>(&self, shared: &Shared<E>, slot: usize) -> bool {
-        let turn = Turn::new(&shared.config, &self.clock, &self.tally, self.draining);
+        let turn =
+            Turn::new(&shared.config, &self.clock, &self.tally, &self.recurring, self.draining);
         self.clients[slot].deadline(&turn).is_some_and(|at| at <= turn.clock.now())
     }
 
@@ -202,7 +200,8 @@ impl EventLoop {
             }),
             PlaneKind::Ops => AnyPlane::Ops(OpsPlane { report: &|| shared.report() }),
         };
-        let turn = Turn::new(&shared.config, &self.clock, &self.tally, self.draining);
+        let turn =
+            Turn::new(&shared.config, &self.clock, &self.tally, &self.recurring, self.draining);
         client.conn.resume(&mut plane, &turn);
         if client.readable && client.wants_read(client.conn.next(&turn)) {
             match client.receive(scratch) {
@@ -235,13 +234,8 @@ impl EventLoop {
         if !client.wants_write() || !client.writable {
             return Ok(());
         }
-        let mut slices = [IoSlice::new(&[]); MAX_SLICES];
-        let count = client.conn.slices(&mut slices);
         let mut bytes = 0;
-        let sent = match &mut client.tls {
-            None => client.stream.write_vectored(&slices[..count]).inspect(|sent| bytes = *sent),
-            Some(tls) => tls.send(&slices[..count], &mut client.stream, &mut bytes),
-        };
+        let sent = client.send(&mut bytes);
         if bytes > 0 {
             self.tally.meter.sent_bytes.add(bytes as u64);
             // Over TLS a client may take a part of a record, of which nothing is out before the rest.
@@ -261,7 +255,8 @@ impl EventLoop {
     /// together take too much.
     #[cold]
     fn count_unread<E>(&mut self, shared: &Shared<E>, slot: usize) {
-        let turn = Turn::new(&shared.config, &self.clock, &self.tally, self.draining);
+        let turn =
+            Turn::new(&shared.config, &self.clock, &self.tally, &self.recurring, self.draining);
         let client = &mut self.clients[slot];
         let mut unread = client.conn.unread();
         let all = self.unread - client.unread + unread;
@@ -281,7 +276,8 @@ impl EventLoop {
         if client.unread > 0 || client.conn.unread() > 0 {
             self.count_unread(shared, slot);
         }
-        let turn = Turn::new(&shared.config, &self.clock, &self.tally, self.draining);
+        let turn =
+            Turn::new(&shared.config, &self.clock, &self.tally, &self.recurring, self.draining);
         let client = &mut self.clients[slot];
         client.conn.reclaim(&mut self.spare);
         if self.draining && self.plane == PlaneKind::Data && !client.readable {

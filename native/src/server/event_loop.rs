@@ -27,7 +27,7 @@ use super::{
 };
 use crate::{
     answer::Turn, clock::Clock, config::Config, data::Address, engine::Engine, meter::Tally,
-    output::Output,
+    output::Output, recurring::Recurring,
 };
 
 pub(super) const LISTENER: Token = Token(usize::MAX - 1);
@@ -75,6 +75,7 @@ pub(super) struct EventLoop {
     pub(super) timers: Timers,
     pub(super) clock: Clock,
     pub(super) tally: Tally,
+    pub(super) recurring: Recurring,
     pub(super) draining: bool,
     /// Counts the connections of the loop, of either kind.
     pub(super) numbers: u64,
@@ -120,6 +121,7 @@ impl EventLoop {
             timers: Timers::default(),
             clock,
             tally: Tally::default(),
+            recurring: Recurring::default(),
             draining: false,
             numbers: 0,
             next: Address { lane, slot: 0, serial: 0 },
@@ -146,7 +148,9 @@ impl EventLoop {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 other => other?,
             }
-            self.clock.tick();
+            if self.clock.tick() {
+                self.recurring.set_date(self.clock.date());
+            }
             if current.generation() != generation
                 && let Some(next) = current.get()
             {
@@ -196,6 +200,7 @@ impl EventLoop {
     fn adopt<E>(&mut self, shared: &Shared<E>) {
         self.renew_upstreams(shared.upstreams.len());
         self.tally.resize(shared.config.ids().len());
+        self.recurring.renew(&shared.config, self.clock.date());
         self.clients.iter_mut().for_each(|(_, client)| client.forget_node());
         // Their deadlines may be others now.
         let slots: Vec<usize> = self.clients.iter().map(|(slot, _)| slot).collect();
@@ -312,7 +317,7 @@ impl EventLoop {
     /// Brings the outcome of a load to a connection of this loop.
     fn tell(&mut self, config: &Config, address: Address, result: &Result<Found, Error>) {
         if let Some(client) = self.clients.get_mut(address.slot) {
-            let turn = Turn::new(config, &self.clock, &self.tally, self.draining);
+            let turn = Turn::new(config, &self.clock, &self.tally, &self.recurring, self.draining);
             client.conn.land(address.serial, result.clone(), &turn);
             self.mark(address.slot);
         }

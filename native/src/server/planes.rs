@@ -26,6 +26,7 @@ impl<E> AnyPlane<'_, E> {
 }
 
 impl<E: Engine> Plane for AnyPlane<'_, E> {
+    #[inline]
     fn ask(&mut self, request: &Request<'_>, turn: &Turn<'_>) -> Reply {
         match self {
             Self::Data(plane) => plane.ask(request, turn),

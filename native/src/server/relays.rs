@@ -120,7 +120,8 @@ impl EventLoop {
         let Relay { client: Address { slot, serial, .. }, done, failure, .. } =
             self.relays.under_way.remove(slot);
         if let Some(client) = self.clients.get_mut(slot) {
-            let turn = Turn::new(&shared.config, &self.clock, &self.tally, self.draining);
+            let turn =
+                Turn::new(&shared.config, &self.clock, &self.tally, &self.recurring, self.draining);
             client.conn.written(serial, answer(failure, done, nodes), &turn);
             self.mark(slot);
         }

@@ -15,6 +15,7 @@ use crate::{
     conn::Conn,
     engine::Engine,
     meter::Handshake,
+    output::MAX_SLICES,
     phase::Next,
     tls::{Came, Protocol, Session},
 };
@@ -109,6 +110,26 @@ impl Client {
         match &self.tls {
             Some(tls) if tls.has_ended => Ok(0),
             _ => self.stream.read(scratch),
+        }
+    }
+
+    /// Gives the socket what it takes of what there is to send. Says how much of that is sent, and adds to
+    /// `bytes` what went over the wire.
+    pub(super) fn send(&mut self, bytes: &mut usize) -> io::Result<usize> {
+        match (&self.tls, self.conn.front()) {
+            (None, (all, true)) => self.stream.write(all).inspect(|sent| *bytes += sent),
+            _ => self.send_slices(bytes),
+        }
+    }
+
+    #[inline(never)]
+    fn send_slices(&mut self, bytes: &mut usize) -> io::Result<usize> {
+        let mut slices = [IoSlice::new(&[]); MAX_SLICES];
+        let count = self.conn.slices(&mut slices);
+        let slices = &slices[..count];
+        match &mut self.tls {
+            None => self.stream.write_vectored(slices).inspect(|sent| *bytes += sent),
+            Some(tls) => tls.send(slices, &mut self.stream, bytes),
         }
     }
 
@@ -208,7 +229,7 @@ impl Client {
         // The alert. It is lost where the socket takes nothing.
         drop(tls.session.flush(&mut self.stream));
         drop(self.stream.shutdown(Shutdown::Write));
-        self.conn = Conn::new(turn.clock.now());
+        self.conn = Conn::new(turn.clock.now(), 0);
         self.conn.shut(turn.clock.now());
     }
 

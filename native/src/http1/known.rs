@@ -1,0 +1,170 @@
+//! Requests whose fields are known: a client sends the same ones with nearly every request, and what was
+//! read of them once need not be read again.
+//!
+//! Note is taken only of a GET for a path with fields that say nothing to this server. The fields go up to
+//! the empty line: so the same bytes have the same meaning again, and what is found here is what
+//! [`Head::parse`](super::Head::parse) would find.
+
+use super::{HeadLimits, Request, class::PATH};
+
+/// Places for fields. Connections share them by their numbers, so that they take no memory of each.
+const PLACES: usize = 64;
+/// Longest fields that are remembered.
+const LONGEST: usize = 512;
+
+const METHOD: &[u8] = b"GET ";
+const VERSION: &[u8] = b" HTTP/1.1\r\n";
+
+/// The fields of the last requests, each from behind its request-line to the empty line.
+#[derive(Debug)]
+pub(crate) struct KnownFields([Vec<u8>; PLACES]);
+
+impl Default for KnownFields {
+    fn default() -> Self {
+        Self([const { Vec::new() }; PLACES])
+    }
+}
+
+impl KnownFields {
+    /// The request at the beginning of `bytes`, and the length of its head, if its fields are those that
+    /// stood there last time. The limits have to be the same as then.
+    #[inline]
+    pub(crate) fn request<'a>(
+        &self,
+        place: u8,
+        bytes: &'a [u8],
+        limits: &HeadLimits,
+    ) -> Option<(Request<'a>, usize)> {
+        let fields = self.0.get(usize::from(place) % PLACES).filter(|fields| !fields.is_empty())?;
+        let rest = bytes.strip_prefix(METHOD).filter(|rest| rest.starts_with(b"/"))?;
+        let (target, rest) = rest.split_at(PATH.prefix(rest));
+        let is_known = rest.strip_prefix(VERSION)?.starts_with(fields);
+        let line = METHOD.len() + target.len() + VERSION.len();
+        let used = line + fields.len();
+        let is_within =
+            target.len() <= limits.target && line <= limits.line() && used <= limits.bytes;
+        (is_known && is_within).then(|| (Request::plain(target), used))
+    }
+
+    /// Takes note of the fields of a request that was read from this head.
+    pub(crate) fn note(&mut self, place: u8, request: &Request<'_>, head: &[u8]) {
+        let line = METHOD.len() + request.target.len() + VERSION.len();
+        if let Some((line, fields)) = head.split_at_checked(line)
+            && line.ends_with(VERSION)
+            && fields.len() <= LONGEST
+            && request.is_plain()
+        {
+            let known = &mut self.0[usize::from(place) % PLACES];
+            known.clear();
+            known.extend_from_slice(fields);
+        }
+    }
+
+    /// Reads a head as a connection does.
+    #[cfg(any(test, feature = "check"))]
+    pub(crate) fn parse<'a>(
+        &mut self,
+        place: u8,
+        bytes: &'a [u8],
+        limits: &HeadLimits,
+    ) -> super::Head<'a> {
+        if let Some((request, used)) = self.request(place, bytes, limits) {
+            return super::Head::Complete(request, used);
+        }
+        let head = super::Head::parse(bytes, limits);
+        if let super::Head::Complete(request, used) = &head {
+            self.note(place, request, &bytes[..*used]);
+        }
+        head
+    }
+
+    /// Forgets all of them: the limits are others now.
+    pub(crate) fn clear(&mut self) {
+        self.0.iter_mut().for_each(Vec::clear);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::Head, *};
+
+    const LIMITS: HeadLimits = HeadLimits { bytes: 100, fields: 3, target: 30 };
+    const FIELDS: &str = "Host: h\r\nAccept: */*\r\n\r\n";
+
+    /// What is said of a head after another one of the same fields; and whether these were known.
+    fn said(line: &str) -> (String, bool) {
+        let mut known = KnownFields::default();
+        let first = format!("GET /first HTTP/1.1\r\n{FIELDS}");
+        assert!(known.request(7, first.as_bytes(), &LIMITS).is_none(), "nothing is known");
+        known.parse(7, first.as_bytes(), &LIMITS);
+        let bytes = format!("{line}{FIELDS}and more");
+        let is_known = known.request(7, bytes.as_bytes(), &LIMITS).is_some();
+        assert!(known.request(8, bytes.as_bytes(), &LIMITS).is_none(), "another place");
+        let said = format!("{:?}", known.parse(7, bytes.as_bytes(), &LIMITS));
+        assert_eq!(said, format!("{:?}", Head::parse(bytes.as_bytes(), &LIMITS)), "{line}");
+        (said, is_known)
+    }
+
+    #[test]
+    fn a_target_is_read_as_ever_whatever_stands_in_it() {
+        for byte in 0..=127 {
+            let target = format!("/a{}b", char::from(byte));
+            let (_, is_known) = said(&format!("GET {target} HTTP/1.1\r\n"));
+            assert_eq!(is_known, PATH.has(byte), "{target:?}");
+        }
+        assert!(said("GET / HTTP/1.1\r\n").1);
+    }
+
+    #[test]
+    fn another_line_is_not_known() {
+        for line in [
+            "HEAD /a HTTP/1.1\r\n",
+            "GET /a HTTP/1.0\r\n",
+            "GET /a HTTP/1.7\r\n",
+            "GET /a HTTP/1.1\n",
+            "GET  /a HTTP/1.1\r\n",
+            "GET /a  HTTP/1.1\r\n",
+            "GET http://h/a HTTP/1.1\r\n",
+            "GET * HTTP/1.1\r\n",
+            "GET HTTP/1.1\r\n",
+            "GET /a HTTP/1.1\r\nX: y\r\n",
+            "get /a HTTP/1.1\r\n",
+            "\nGET /a HTTP/1.1\r\n",
+            "GET /a\u{e9} HTTP/1.1\r\n",
+        ] {
+            assert!(!said(line).1, "{line:?}");
+        }
+    }
+
+    #[test]
+    fn limits_hold_for_known_fields_too() {
+        let longest = "x".repeat(LIMITS.target - 1);
+        assert!(said(&format!("GET /{longest} HTTP/1.1\r\n")).1);
+        assert!(!said(&format!("GET /x{longest} HTTP/1.1\r\n")).1);
+        let limits = HeadLimits { bytes: 60, ..LIMITS };
+        let mut known = KnownFields::default();
+        let mut head = |target: &str| {
+            let bytes = format!("GET {target} HTTP/1.1\r\n{FIELDS}");
+            format!("{:?}", known.parse(0, bytes.as_bytes(), &limits))
+        };
+        assert!(head("/").starts_with("Complete"));
+        assert!(head("/xxxxxxxxxxxxxxxxxxxxxx").starts_with("Broken"), "the section is too long");
+    }
+
+    #[test]
+    fn fields_that_say_something_are_not_remembered() {
+        for field in [
+            "Connection: close",
+            "Content-Length: 0",
+            "If-None-Match: *",
+            "Range: bytes=0-1",
+            "Expect: 100-continue",
+            "Gocache-Peer: secret",
+        ] {
+            let mut known = KnownFields::default();
+            let bytes = format!("GET / HTTP/1.1\r\nHost: h\r\n{field}\r\n\r\n");
+            assert!(matches!(known.parse(0, bytes.as_bytes(), &LIMITS), Head::Complete(..)));
+            assert!(known.request(0, bytes.as_bytes(), &LIMITS).is_none(), "{field}");
+        }
+    }
+}
