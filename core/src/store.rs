@@ -181,8 +181,7 @@ impl<P: Policy<A>, A: Memory> Store<P, A> {
     pub(crate) fn evict(&mut self, bytes: usize, out: &mut Evicted<'_, A>) -> bool {
         self.policy.settle(&mut self.table);
         self.collect(LOOKS, out);
-        let before = self.len();
-        while out.bytes < bytes && !out.is_full() {
+        while out.bytes + out.lent < bytes && !out.is_full() {
             let Some(slot) = self.policy.evict(&mut self.table, &self.seed) else {
                 break;
             };
@@ -190,7 +189,7 @@ impl<P: Policy<A>, A: Memory> Store<P, A> {
             self.departed.evict(is_unused);
             self.take(slot, out);
         }
-        self.len() < before || !out.is_empty()
+        !out.is_empty()
     }
 
     /// Links an entry in whose memory is reserved already. The key must not be there.
@@ -244,7 +243,7 @@ impl<P: Policy<A>, A: Memory> Store<P, A> {
             out.bytes += entry.memory();
             self.drop_slot(slot, out);
         } else {
-            out.budget.lend(entry.memory());
+            out.lend(entry.memory());
             self.table.hide(slot);
             self.lent.push(&mut self.table, slot);
         }
