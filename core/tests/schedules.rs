@@ -323,3 +323,35 @@ fn a_getter_is_called_once_for_all_who_wait() {
     };
     check_random(run, ORDERS);
 }
+
+/// More flushes at once than an entry can tell generations apart: what they forget is given back, and
+/// nobody holds it.
+#[test]
+fn many_flushes_at_once_lend_nothing() {
+    let run = || {
+        let settings = Settings { budget: 64 << 10, ..Settings::default() };
+        let allocator = allocator_api2::alloc::Global;
+        let group: Group<Turns> =
+            Group::new_in("scores", settings, Seed::new(7), allocator).expect("memory");
+        let group = Arc::new(group);
+        let fill = || {
+            (0..200_u8).for_each(|key| group.insert(&[key], &[7; 50], None, NOW).expect("it fits"))
+        };
+        fill();
+        let together = Arc::new(shuttle::sync::Barrier::new(60));
+        let flush = |_| {
+            let (group, together) = (group.clone(), together.clone());
+            thread::spawn(move || {
+                together.wait();
+                group.flush();
+                assert_eq!(group.stats().lent_bytes, 0);
+            })
+        };
+        let threads: Vec<_> = (0..60).map(flush).collect();
+        threads.into_iter().for_each(|thread| thread.join().expect("no panic"));
+        assert!(!(0..200_u8).any(|key| group.remove(&[key], NOW)));
+        fill();
+        group.check();
+    };
+    check_random(run, 20);
+}
