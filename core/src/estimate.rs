@@ -212,3 +212,27 @@ const fn mark(hash: u64) -> u32 {
 const fn spread(mark: u32) -> u64 {
     (mark as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use allocator_api2::alloc::Global;
+
+    /// Under the lock of a shard, it must not take long.
+    #[test]
+    fn a_large_entry_pushes_few_out_at_a_time() {
+        let mut ghosts = Ghosts::new(1 << 30, Global).expect("memory");
+        let mut stored = 0;
+        let mut store = |ghosts: &mut Ghosts<Global>, bytes| {
+            stored += 1;
+            ghosts.stored(spread(stored), bytes);
+        };
+        (0..60_000).for_each(|_| store(&mut ghosts, 130));
+        let (before, half) = (ghosts.index.len(), ghosts.room / 2);
+        store(&mut ghosts, half);
+        assert!(before - ghosts.index.len() < 20, "{} went", before - ghosts.index.len());
+        (0..10_000).for_each(|_| store(&mut ghosts, 130));
+        assert!(ghosts.bytes <= ghosts.room, "by and by it has its room");
+        assert!((20_000..40_000).contains(&ghosts.index.len()));
+    }
+}
