@@ -23,6 +23,10 @@ const SAMPLE_BITS: u32 = 7;
 /// A list has a node for each so many bytes of what it stands for. Of smaller entries it remembers
 /// fewer than it should, and estimates too low.
 const NODE_BYTES: usize = 128;
+/// Nodes that are forgotten for a new one at most. After a large entry a list stands for more than its
+/// budget, up to twice as much, and takes in no other one until that is made good: a stop while it makes
+/// room would be worse.
+const FORGETS: usize = 16;
 const NONE: u32 = u32::MAX;
 
 /// What another budget would have brought, as far as the sample tells.
@@ -131,13 +135,17 @@ impl<A: Memory> Ghosts<A> {
         if let Some(node) = self.find(mark) {
             self.forget(node);
         }
-        if bytes > self.room {
-            return;
-        }
-        while self.bytes + bytes > self.room || self.is_full() {
+        let Some(size) = u32::try_from(bytes).ok().filter(|_| bytes <= self.room) else { return };
+        for _ in 0..FORGETS {
+            if self.bytes + bytes <= self.room && !self.is_full() {
+                break;
+            }
             self.forget(self.oldest);
         }
-        let node = Node { mark, bytes: bytes as u32, newer: NONE, older: NONE };
+        if self.bytes > self.room {
+            return;
+        }
+        let node = Node { mark, bytes: size, newer: NONE, older: NONE };
         let at = self.free;
         let at = match self.nodes.get_mut(at as usize) {
             Some(place) => {
