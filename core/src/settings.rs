@@ -170,3 +170,7 @@ impl Tunable {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "settings_tests.rs"]
+mod tests;
