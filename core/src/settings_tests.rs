@@ -38,6 +38,19 @@ fn a_group_begins_with_what_its_settings_say() {
     }
 }
 
+#[cfg(feature = "estimates")]
+#[test]
+fn estimates_take_one_to_two_hundredths_of_the_budget() {
+    let bytes = |settings| group(settings).stats().bytes;
+    for budget in [1 << 20, 3 << 20, 50 << 20, 64 << 20, 100 << 20] {
+        let settings = Settings { budget, estimates: true, ..Settings::default() };
+        let without = Settings { estimates: false, ..settings.clone() };
+        let hundredths = (bytes(settings) - bytes(without)) * 100;
+        let budget = budget as u64;
+        assert!((budget..2 * budget).contains(&hundredths), "{hundredths} hundredths of {budget}");
+    }
+}
+
 #[test]
 fn a_group_without_a_budget_holds_nothing() {
     for eviction in [Eviction::Lru, Eviction::S3Fifo] {
