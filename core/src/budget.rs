@@ -42,6 +42,11 @@ impl Budget {
         self.lent.load(Ordering::Relaxed)
     }
 
+    /// Bytes that the allocator has not back.
+    pub(crate) fn held(&self) -> usize {
+        self.used().saturating_add(self.lent())
+    }
+
     /// Reserves bytes if they fit.
     pub(crate) fn reserve(&self, bytes: usize) -> bool {
         let limit = self.limit();
