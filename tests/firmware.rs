@@ -151,6 +151,8 @@ fn the_firmware_speaks_http() {
 
 #[test]
 fn curl_is_served_by_the_firmware() {
+    // Curl does not wait for a build.
+    programs();
     let folder = tempfile::tempdir().expect("a folder");
     let socket = folder.path().join("line");
     let listener = UnixListener::bind(&socket).expect("a new name");
