@@ -62,10 +62,11 @@ fn allocate<A: Memory>(
     Err(Refusal::OutOfMemory)
 }
 
-/// Evicts entries that take up so many bytes together. Says whether any went.
+/// Evicts entries until the allocator has so many bytes back: what is lent it has not. Says whether any
+/// went.
 fn give_back<A: Memory>(bytes: usize, budget: &Budget, place: &mut impl Place<A>) -> bool {
-    let target = budget.used().saturating_sub(bytes);
-    let went = (0..ATTEMPTS).take_while(|_| budget.used() > target && place.evict(bytes));
+    let target = budget.held().saturating_sub(bytes);
+    let went = (0..ATTEMPTS).take_while(|_| budget.held() > target && place.evict(bytes));
     went.count() > 0
 }
 

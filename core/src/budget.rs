@@ -12,10 +12,15 @@ pub(crate) struct Budget {
     lent: AtomicUsize,
 }
 
+/// There is no more memory than half of the addresses, and a size that is none fits no budget.
+const fn possible(limit: usize) -> usize {
+    if limit > isize::MAX as usize { isize::MAX as usize } else { limit }
+}
+
 impl Budget {
     pub(crate) const fn new(limit: usize) -> Self {
-        let zero = AtomicUsize::new(0);
-        Self { limit: AtomicUsize::new(limit), used: zero, lent: AtomicUsize::new(0) }
+        let limit = AtomicUsize::new(possible(limit));
+        Self { limit, used: AtomicUsize::new(0), lent: AtomicUsize::new(0) }
     }
 
     pub(crate) fn limit(&self) -> usize {
@@ -24,7 +29,7 @@ impl Budget {
 
     /// Sets the limit. Says by how many bytes more than that are used.
     pub(crate) fn set_limit(&self, limit: usize) -> usize {
-        self.limit.store(limit, Ordering::SeqCst);
+        self.limit.store(possible(limit), Ordering::SeqCst);
         self.used.load(Ordering::SeqCst).saturating_sub(limit)
     }
 
@@ -35,6 +40,11 @@ impl Budget {
     /// Bytes of values that are no longer cached, but still held by who got them.
     pub(crate) fn lent(&self) -> usize {
         self.lent.load(Ordering::Relaxed)
+    }
+
+    /// Bytes that the allocator has not back.
+    pub(crate) fn held(&self) -> usize {
+        self.used().saturating_add(self.lent())
     }
 
     /// Reserves bytes if they fit.

@@ -122,7 +122,8 @@ impl<P: Policy<A>, A: Memory> Cache<P, A> {
     }
 
     /// Forgets everything, at once. What is left of it in memory goes little by little, or with a
-    /// later call, where they come in quick succession.
+    /// later call, where they come in quick succession; until then it is in [`Cache::len`] and
+    /// [`Cache::used`].
     pub fn clear(&mut self) {
         self.generation = self.generation.wrapping_add(1);
         let now = self.now(Instant::ZERO);
@@ -131,12 +132,12 @@ impl<P: Policy<A>, A: Memory> Cache<P, A> {
         }
     }
 
-    /// Entries in memory, those included that have expired and wait to be swept.
+    /// Entries in memory, those included that have expired or were cleared and wait to be swept.
     pub fn len(&self) -> usize {
         self.store.len()
     }
 
-    /// Whether there are none.
+    /// Whether there are none, not even such as wait to be swept.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

@@ -124,6 +124,45 @@ fn a_value_that_is_held_outlives_its_eviction_and_counts_as_lent() {
     assert_eq!(cache.lent(), 0, "it came back");
 }
 
+/// What is held leaves as lent: that makes room as well.
+#[test]
+fn no_more_goes_than_has_to_where_all_of_it_is_held() {
+    let mut cache: Cache = cache(64 << 10);
+    let mut stored = 0;
+    while cache.evicted() == 0 {
+        assert_eq!(cache.put(&name(stored), &[7; 100]), Ok(()));
+        stored += 1;
+    }
+    let held: Vec<_> =
+        (0..stored).filter_map(|number| cache.get(name(number).as_bytes(), NOW)).collect();
+    let (len, evicted) = (cache.len(), cache.evicted());
+    assert!(held.len() == len && len > 300, "{len} entries are held");
+    for number in 0..10 {
+        assert_eq!(cache.put(&format!("new-{number}"), &[7; 100]), Ok(()));
+    }
+    // Some more than ten, for a table that grows.
+    assert!(cache.evicted() - evicted < 50, "{} went for ten", cache.evicted() - evicted);
+    assert!(held.iter().all(|value| **value == [7; 100]));
+}
+
+/// Keys of 65,536 bytes, and values of 4 GiB: whatever the budget is.
+#[test]
+#[cfg_attr(miri, ignore = "an interpreter would look at all 4 GiB")]
+fn what_no_entry_can_have_is_refused_and_takes_nothing_with_it() {
+    let (key, value) = (std::vec![0; 64 << 10], std::vec![0; 4 << 30]);
+    for budget in [300 << 10, 6 << 30, usize::MAX] {
+        let mut cache: Cache = cache(budget);
+        for number in 0..1_000 {
+            assert_eq!(cache.insert(name(number).as_bytes(), &[7; 100], NOW), Ok(()));
+        }
+        let used = cache.used();
+        assert_eq!(cache.put("key", &value), Err(Refusal::TooLarge));
+        assert_eq!(cache.insert(&key, b"value", NOW), Err(Refusal::TooLarge));
+        assert_eq!((cache.len(), cache.used()), (1_000, used), "of {budget} bytes");
+        cache.check();
+    }
+}
+
 #[test]
 fn after_many_small_ones_a_large_one_still_fits() {
     let mut cache: Cache = cache(64 << 10);

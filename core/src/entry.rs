@@ -28,7 +28,7 @@ pub trait Memory: Allocator + Clone {}
 
 impl<A: Allocator + Clone> Memory for A {}
 
-/// The allocator had no memory, or the value was longer than the 4 GiB that an entry can hold.
+/// The allocator had no memory, or the value was longer than an entry can hold: just under 4 GiB.
 /// Nothing was changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OutOfMemory;
@@ -80,13 +80,20 @@ impl Extras {
 }
 
 impl Parts<'_> {
-    fn tail(&self) -> Option<usize> {
-        extras_len(self.extras.shape()).checked_add(self.key.len())?.checked_add(self.value.len())
+    /// Bytes after the head, of them those of the value and of the key; `None` where a head cannot
+    /// count them.
+    fn lens(&self) -> Option<(usize, u32, u16)> {
+        let (value, key) =
+            (u32::try_from(self.value.len()).ok()?, u16::try_from(self.key.len()).ok()?);
+        let tail = extras_len(self.extras.shape()).checked_add(self.key.len())?;
+        Some((tail.checked_add(self.value.len())?, value, key))
     }
 
-    /// Bytes of memory that an entry of these parts takes up.
+    /// Bytes of memory that an entry of these parts takes up; the most there are where no entry can
+    /// have them.
     pub(crate) fn memory<A: Memory>(&self) -> usize {
-        self.tail().and_then(|tail| tail.checked_add(size_of::<Head<A>>())).unwrap_or(usize::MAX)
+        let tail = self.lens().map(|(tail, ..)| tail);
+        tail.and_then(|tail| tail.checked_add(size_of::<Head<A>>())).unwrap_or(usize::MAX)
     }
 }
 
@@ -148,9 +155,8 @@ impl<A: Memory> Value<A> {
 
     pub(crate) fn allocate(parts: &Parts<'_>, allocator: A) -> Result<Self, OutOfMemory> {
         let shape = parts.extras.shape();
-        let value_len = u32::try_from(parts.value.len()).map_err(|_| OutOfMemory)?;
-        let key_len = u16::try_from(parts.key.len()).map_err(|_| OutOfMemory)?;
-        let layout = parts.tail().and_then(Self::layout).ok_or(OutOfMemory)?;
+        let (tail, value_len, key_len) = parts.lens().ok_or(OutOfMemory)?;
+        let layout = Self::layout(tail).ok_or(OutOfMemory)?;
         let head = allocator.allocate(layout).map_err(|_| OutOfMemory)?.cast::<Head<A>>();
         let refs = AtomicU32::new(1);
         let meter = AtomicU8::new(parts.meter);

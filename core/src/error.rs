@@ -1,5 +1,5 @@
-//! What can go wrong. Every variant says whose fault it is and whether to try again; none of them
-//! changes what the cache holds.
+//! What can go wrong. Every variant says whose fault it is and whether to try again. A `get` that fails
+//! changes nothing of what the cache holds; a `put` that fails takes the older value of its key.
 
 use core::fmt;
 
@@ -77,6 +77,22 @@ pub enum LoadError {
     OutOfMemory,
 }
 
+impl fmt::Display for LoadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotFound => "the source has no such key",
+            Self::Failed => "the source failed to answer",
+            Self::TimedOut => "the source did not answer in time",
+            Self::Busy => "the queue to the source is full",
+            Self::Panicked => "the load panicked",
+            Self::PeerDown => "the owner of the key cannot be reached",
+            Self::OutOfMemory => "no memory for what the source answered",
+        })
+    }
+}
+
+impl core::error::Error for LoadError {}
+
 impl From<OutOfMemory> for LoadError {
     fn from(_: OutOfMemory) -> Self {
         Self::OutOfMemory
@@ -96,10 +112,11 @@ impl From<LoadError> for Error {
     }
 }
 
-/// Why a value is not stored. Nothing was changed, but that an older value of its key is gone.
+/// Why a value is not stored. An older value of its key is gone even so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// It does not fit the budget beside the tables it needs.
+    /// It does not fit the budget beside the tables it needs, or no entry can have it: the key is longer
+    /// than the group or 65,535 bytes allow, the value as long as 4 GiB.
     TooLarge,
     /// The allocator had no memory, not even after others had been evicted.
     OutOfMemory,
@@ -122,5 +139,24 @@ impl From<Refusal> for Error {
             Refusal::TooLarge => Self::TooLarge,
             Refusal::OutOfMemory => Self::OutOfMemory,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{AddError, RouteError};
+
+    #[test]
+    fn each_of_them_is_an_error_that_can_be_passed_on() {
+        fn is_error<E: core::error::Error + Send + Sync + Copy + 'static>() {}
+        is_error::<Error>();
+        is_error::<LoadError>();
+        is_error::<Refusal>();
+        is_error::<OutOfMemory>();
+        is_error::<AddError>();
+        is_error::<RouteError>();
+        #[cfg(feature = "ring")]
+        is_error::<crate::RingError>();
     }
 }

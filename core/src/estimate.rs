@@ -23,6 +23,10 @@ const SAMPLE_BITS: u32 = 7;
 /// A list has a node for each so many bytes of what it stands for. Of smaller entries it remembers
 /// fewer than it should, and estimates too low.
 const NODE_BYTES: usize = 128;
+/// Nodes that are forgotten for a new one at most. After a large entry a list stands for more than its
+/// budget, up to twice as much, and takes in no other one until that is made good: a stop while it makes
+/// room would be worse.
+const FORGETS: usize = 16;
 const NONE: u32 = u32::MAX;
 
 /// What another budget would have brought, as far as the sample tells.
@@ -131,13 +135,17 @@ impl<A: Memory> Ghosts<A> {
         if let Some(node) = self.find(mark) {
             self.forget(node);
         }
-        if bytes > self.room {
-            return;
-        }
-        while self.bytes + bytes > self.room || self.is_full() {
+        let Some(size) = u32::try_from(bytes).ok().filter(|_| bytes <= self.room) else { return };
+        for _ in 0..FORGETS {
+            if self.bytes + bytes <= self.room && !self.is_full() {
+                break;
+            }
             self.forget(self.oldest);
         }
-        let node = Node { mark, bytes: bytes as u32, newer: NONE, older: NONE };
+        if self.bytes > self.room {
+            return;
+        }
+        let node = Node { mark, bytes: size, newer: NONE, older: NONE };
         let at = self.free;
         let at = match self.nodes.get_mut(at as usize) {
             Some(place) => {
@@ -211,4 +219,28 @@ const fn mark(hash: u64) -> u32 {
 /// A mark as a hash of the index, which takes its first and its last bits.
 const fn spread(mark: u32) -> u64 {
     (mark as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use allocator_api2::alloc::Global;
+
+    /// Under the lock of a shard, it must not take long.
+    #[test]
+    fn a_large_entry_pushes_few_out_at_a_time() {
+        let mut ghosts = Ghosts::new(1 << 30, Global).expect("memory");
+        let mut stored = 0;
+        let mut store = |ghosts: &mut Ghosts<Global>, bytes| {
+            stored += 1;
+            ghosts.stored(spread(stored), bytes);
+        };
+        (0..60_000).for_each(|_| store(&mut ghosts, 130));
+        let (before, half) = (ghosts.index.len(), ghosts.room / 2);
+        store(&mut ghosts, half);
+        assert!(before - ghosts.index.len() < 20, "{} went", before - ghosts.index.len());
+        (0..10_000).for_each(|_| store(&mut ghosts, 130));
+        assert!(ghosts.bytes <= ghosts.room, "by and by it has its room");
+        assert!((20_000..40_000).contains(&ghosts.index.len()));
+    }
 }

@@ -44,7 +44,7 @@ enum Answer<A: Memory> {
 
 /// A group that loads what it lacks: see [`Group::with_getter`].
 pub struct Loader<G, R: RawRwLock = SpinLock, A: Memory = Global> {
-    group: Group<R, A>,
+    pub(crate) group: Group<R, A>,
     getter: G,
     /// A place for each waiter, by its number, made before it waits: so a landing finds it there and
     /// needs no memory. There are as many as threads that ever waited at once.
@@ -62,8 +62,9 @@ impl<R: RawRwLock, A: Memory> Group<R, A> {
 impl<G: Getter<A>, R: RawRwLock, A: Memory> Loader<G, R, A> {
     /// The value of a key: from memory, or from the getter, which is called once however many
     /// threads ask at the same time. The others spin until it is back; a getter that takes long
-    /// under many threads is better driven through a [`Node`](crate::Node). A getter that asks for
-    /// its own key again waits for itself.
+    /// under many threads is better driven through a [`Node`](crate::Node). When to give up is for the
+    /// getter to say: the group's [`load_deadline`](crate::Limits::load_deadline) is not looked at. One
+    /// that asks for its own key again waits for itself.
     ///
     /// A group without a lifetime may be given [`Instant::ZERO`] each time.
     ///

@@ -176,15 +176,24 @@ impl<R: RawRwLock, A: Memory> Group<R, A> {
     }
 
     /// Forgets all values at once, and lets no load that is in the air now store one. The memory is
-    /// given back little by little, by the operations that follow; where flushes outrun them, by
-    /// the flush.
+    /// given back little by little, by the operations that follow; a flush that finds much left of
+    /// earlier ones gives that back first.
     pub fn flush(&self) {
-        self.generation.fetch_add(1, Ordering::AcqRel);
         let now = || self.now(Instant::ZERO);
-        for shard in &self.shards {
-            while shard.0.read().store.is_behind(now().generation) {
-                let mut out = Evicted::new(&self.budget);
-                shard.0.write().store.sweep(TICK_SWEEP, &now(), &mut out);
+        loop {
+            let generation = now().generation;
+            for shard in &self.shards {
+                while shard.0.read().store.is_behind(now().generation) {
+                    let mut out = Evicted::new(&self.budget);
+                    shard.0.write().store.sweep(TICK_SWEEP, &now(), &mut out);
+                }
+            }
+            // Only from the generation that the shards have been swept for: another flush may have been
+            // faster.
+            let next = generation.wrapping_add(1);
+            let (success, failure) = (Ordering::AcqRel, Ordering::Relaxed);
+            if self.generation.compare_exchange(generation, next, success, failure).is_ok() {
+                return;
             }
         }
     }

@@ -191,6 +191,56 @@ fn estimates_tell_a_budget_that_is_too_small_from_one_that_is_not() {
 }
 
 #[test]
+fn what_is_shared_between_threads_may_be() {
+    fn is_shared<T: Send + Sync>() {}
+    is_shared::<crate::Node>();
+    is_shared::<crate::Loader<fn(&[u8]) -> Result<Value, LoadError>>>();
+    is_shared::<crate::Cache>();
+    is_shared::<crate::Cache<crate::S3Fifo>>();
+    is_shared::<crate::Region<'static>>();
+    is_shared::<Value<&crate::Region<'_>>>();
+}
+
+/// Each of the counters of what went, and why.
+#[test]
+fn what_goes_is_counted_by_its_reason() {
+    let group = group(Settings { lifetime: Some(Duration::from_secs(10)), ..Settings::default() });
+    for key in 0..100_u8 {
+        assert_eq!(group.insert(&[key], b"", None, NOW), Ok(()));
+    }
+    assert!((0..30).all(|key| group.is_cached(&[key])));
+    group.set_budget(0);
+    let stats = group.stats();
+    assert_eq!((stats.evictions, stats.evictions_unused, stats.expirations), (100, 70, 0));
+    assert_eq!((stats.entries, stats.lent_bytes), (0, 0));
+
+    group.set_budget(1 << 20);
+    assert_eq!(group.insert(b"Tom", b"630", None, NOW), Ok(()));
+    assert!(
+        group
+            .get(b"Tom", Asker::Client, Waiter(1), NOW.after(Duration::from_secs(10)), || {
+                Source::Origin
+            })
+            .is_ok()
+    );
+    assert_eq!((group.stats().evictions, group.stats().expirations), (100, 1));
+}
+
+#[test]
+fn a_value_that_there_is_no_memory_for_is_counted() {
+    let mut memory = vec![core::mem::MaybeUninit::uninit(); 8 << 10];
+    let region = crate::Region::new(&mut memory);
+    let settings = Settings { budget: 64 << 10, ..Settings::default() };
+    let group: Group<SpinLock, _> =
+        Group::new_in("scores", settings, Seed::new(7), &region).expect("memory");
+    assert_eq!(group.insert(b"Tom", &[7; 4 << 10], None, NOW), Ok(()));
+    assert_eq!(group.insert(b"Sam", &[7; 32 << 10], None, NOW), Err(Refusal::OutOfMemory));
+    let stats = group.stats();
+    assert_eq!((stats.refused_no_memory, stats.refused_too_large, stats.puts), (1, 0, 2));
+    group.check();
+}
+
+#[test]
 fn names_and_numbers_stand_in_messages() {
     let group = group(Settings::default());
     let long = vec![b'x'; 9_000];
@@ -247,18 +297,4 @@ fn a_first_lifetime_begins_with_no_values() {
     group.adjust(&settings);
     assert!(group.hit(b"Tom", NOW).is_some(), "the same settings again change nothing");
     group.check();
-}
-
-#[test]
-fn a_group_without_a_budget_holds_nothing() {
-    for eviction in [Eviction::Lru, Eviction::S3Fifo] {
-        let group = group(Settings { budget: 4 << 20, eviction, shards: 4, ..Settings::default() });
-        for number in 0..20_000_u32 {
-            assert_eq!(group.insert(&number.to_le_bytes(), &[7; 100], None, NOW), Ok(()));
-        }
-        group.set_budget(0);
-        assert!(group.stats().bytes < 16 << 10, "{} bytes are left", group.stats().bytes);
-        assert_eq!(group.stats().entries, 0);
-        group.check();
-    }
 }

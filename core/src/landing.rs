@@ -22,7 +22,7 @@ use crate::{
     shard::Shard,
     stats::Stats,
     store::Lack,
-    time::{Instant, ticks, whole_ticks},
+    time::{Instant, Now, ticks, whole_ticks},
 };
 
 /// What came of a landing.
@@ -92,15 +92,13 @@ impl<R: RawRwLock, A: Memory> Group<R, A> {
     ) -> Result<(), Refusal> {
         let hash = self.seed.hash(key);
         let shard = self.shard(hash).ok_or(Refusal::TooLarge)?;
-        // The older value goes in the moment the new one is linked in: nobody finds neither.
         let mut placing = Placing::new(self, shard, (hash, key), None, at);
-        match placing.store(value, Duration::ZERO, lifetime) {
-            None => Ok(()),
-            Some(refusal) => {
-                self.forget(key, at, |stats| stats.puts += 1);
-                Err(refusal)
-            }
+        let refusal = placing.store(value, Duration::ZERO, lifetime);
+        // The older value goes in the moment the new one is linked in, or else now.
+        if placing.stored.is_none() {
+            self.forget(key, at, |stats| stats.puts += 1);
         }
+        refusal.map_or(Ok(()), Err)
     }
 
     /// Forgets the cached value of a key, and lets no load that is in the air now store one.
@@ -138,7 +136,7 @@ struct Placing<'a, R: RawRwLock, A: Memory> {
     shard: &'a RwLock<R, Shard<A>>,
     hash: u64,
     key: &'a [u8],
-    at: Instant,
+    now: Now,
     /// The flight that brings it, if one does.
     flight: Option<FlightId>,
     /// Shards that have made room so far.
@@ -148,14 +146,14 @@ struct Placing<'a, R: RawRwLock, A: Memory> {
 }
 
 impl<'a, R: RawRwLock, A: Memory> Placing<'a, R, A> {
-    const fn new(
+    fn new(
         group: &'a Group<R, A>,
         shard: &'a RwLock<R, Shard<A>>,
         (hash, key): (u64, &'a [u8]),
         flight: Option<FlightId>,
         at: Instant,
     ) -> Self {
-        Self { group, shard, hash, key, at, flight, turn: 0, stored: None }
+        Self { group, shard, hash, key, now: group.now(at), flight, turn: 0, stored: None }
     }
 
     /// Stores the value, or says why not. `None` too where nobody wants it any more.
@@ -174,7 +172,7 @@ impl<'a, R: RawRwLock, A: Memory> Placing<'a, R, A> {
             // The first that makes room is this shard.
             shard.store.foresee(self.hash);
         }
-        let now = self.group.now(self.at);
+        let now = &self.now;
         let ages = now.lifetime.is_some() || lifetime.is_some();
         let extras = Extras {
             born: ages.then(|| now.tick.wrapping_sub(whole_ticks(age))),
@@ -198,12 +196,13 @@ impl<'a, R: RawRwLock, A: Memory> Placing<'a, R, A> {
         is_current.then_some(refusal)
     }
 
-    /// Whether what the flight brings may be stored.
+    /// Whether the value may be stored: no flush has overtaken it, nor a removal the flight that brings
+    /// it.
     fn is_current(&self, shard: &Shard<A>) -> bool {
-        let Some(id) = self.flight else { return true };
         let generation = self.group.now(Instant::ZERO).generation;
-        let flight = shard.flights.find(self.hash, self.key, id);
-        flight.is_some_and(|flight| flight.is_current(generation))
+        let flight = |id| shard.flights.find(self.hash, self.key, id);
+        let is_current = |id| flight(id).is_some_and(|flight| flight.is_current(generation));
+        generation == self.now.generation && self.flight.is_none_or(is_current)
     }
 }
 
@@ -218,7 +217,7 @@ impl<R: RawRwLock, A: Memory> Place<A> for Placing<'_, R, A> {
         }
         shard.settle();
         // Another load of the key may have been faster: a peer's does not wait for a client's.
-        shard.store.remove(self.hash, self.key, &group.now(self.at), &mut out);
+        shard.store.remove(self.hash, self.key, &self.now, &mut out);
         let value = entry.clone();
         shard.store.insert(self.hash, entry, &group.budget)?;
         #[cfg(feature = "estimates")]

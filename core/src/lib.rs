@@ -77,12 +77,15 @@
 //! `check` adds methods that recount everything, for tests and fuzzers.
 #![no_std]
 #![deny(unsafe_code)]
+#![warn(missing_debug_implementations)]
 
 extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
 // From the outside inwards: a file uses only files below it.
+mod debug;
+
 mod getter;
 mod node;
 

@@ -9,12 +9,9 @@
     reason = "a lock of lock_api promises to exclude, which no compiler can check"
 )]
 
-use core::{
-    hint,
-    sync::atomic::{AtomicU32, Ordering},
-};
-
 use lock_api::{GuardSend, RawRwLock};
+
+use crate::sync::{ConstU32, Ordering, spin_loop};
 
 /// A writer holds the lock.
 const WRITER: u32 = 1 << 31;
@@ -22,14 +19,32 @@ const WRITER: u32 = 1 << 31;
 const WAITS: u32 = 1 << 30;
 
 /// A lock for many readers or one writer, for which threads spin: the lock of a
-/// [`Group`](crate::Group) unless told otherwise. Where a kernel preempts threads, one that puts them
-/// to sleep is the better choice (such as `parking_lot::RawRwLock`).
-pub struct SpinLock(AtomicU32);
+/// [`Group`](crate::Group) unless told otherwise.
+///
+/// # Waiting
+///
+/// A group holds it for one step of one operation, at the longest for as long as one small table takes
+/// to grow. Who waits meanwhile keeps its core busy, and never hands it to anybody else. That is the
+/// quickest there is while whoever holds the lock runs on another core; it is not where the holder can
+/// be stopped:
+///
+/// - *By a kernel that preempts.* All who want the same shard then spin until the holder runs again,
+///   for a time slice or several, and take from it the very cores that it waits for. Readers are in
+///   this too: a writer that waits for one of them keeps all others out. With more threads than cores
+///   take a lock that puts them to sleep, such as `parking_lot::RawRwLock`.
+/// - *By an interrupt, or a task of higher priority on the same core.* If that one wants the lock, it
+///   waits for ever, for the holder runs only when it is done. Leave the group to code of one priority,
+///   or give it a lock that keeps the others from running meanwhile.
+///
+/// Nobody is served in order: among threads that want it all the time, one may wait longer than another.
+/// A thread that holds it and asks for it again waits for itself.
+#[derive(Debug)]
+pub struct SpinLock(ConstU32);
 
 // SAFETY: a writer enters only where nobody else is, by one atomic step from a state that says so;
 // readers count themselves first, and stay only where that state had no writer.
 unsafe impl RawRwLock for SpinLock {
-    const INIT: Self = Self(AtomicU32::new(0));
+    const INIT: Self = Self(ConstU32::new(0));
     type GuardMarker = GuardSend;
 
     #[inline]
@@ -37,7 +52,7 @@ unsafe impl RawRwLock for SpinLock {
         while !self.try_lock_shared() {
             // Who only looks does not keep the writer from entering.
             while self.0.load(Ordering::Relaxed) & (WRITER | WAITS) != 0 {
-                hint::spin_loop();
+                spin_loop();
             }
         }
     }
@@ -62,7 +77,7 @@ unsafe impl RawRwLock for SpinLock {
             if self.0.load(Ordering::Relaxed) & WAITS == 0 {
                 self.0.fetch_or(WAITS, Ordering::Relaxed);
             }
-            hint::spin_loop();
+            spin_loop();
         }
     }
 
@@ -78,6 +93,10 @@ unsafe impl RawRwLock for SpinLock {
         self.0.fetch_and(!(WRITER | WAITS), Ordering::Release);
     }
 }
+
+#[cfg(all(test, loom))]
+#[path = "lock_loom.rs"]
+mod loom_tests;
 
 #[cfg(test)]
 mod tests {

@@ -195,9 +195,9 @@ impl<R: RawRwLock, A: Memory, G: Borrow<Group<R, A>>> Node<R, A, G> {
     /// # Errors
     /// If there is a group of that number, or no memory.
     pub fn adopt(&mut self, GroupId(id): GroupId, group: G) -> Result<(), AddError> {
-        while self.groups.len() <= usize::from(id) {
-            room::push(&mut self.groups, None).map_err(|_| AddError::OutOfMemory)?;
-        }
+        let missing = (usize::from(id) + 1).saturating_sub(self.groups.len());
+        self.groups.try_reserve(missing).map_err(|_| AddError::OutOfMemory)?;
+        (0..missing).for_each(|_| room::place(&mut self.groups, None));
         match self.groups.get_mut(usize::from(id)) {
             Some(place @ None) => *place = Some(group),
             _ => return Err(AddError::Taken),

@@ -165,3 +165,22 @@ fn a_large_value_finds_its_place_among_small_ones() {
     region.check();
     assert_eq!(refused, 0, "of {asked}");
 }
+
+/// What is lent makes room in a budget, and none in a region: what comes after it has to go as well.
+#[test]
+fn who_holds_the_oldest_values_keeps_no_others_out() {
+    let mut memory = memory(16 << 10);
+    let region = Region::new(&mut memory);
+    let mut cache = Cache::<Lru, _>::new_in(1 << 20, Seed::new(7), &region).expect("memory");
+    let mut put = |number: u32| {
+        let stored = cache.insert(&number.to_le_bytes(), &[7; 60], Instant::ZERO);
+        assert_eq!(stored, Ok(()), "number {number}");
+        cache.get(&number.to_le_bytes(), Instant::ZERO)
+    };
+    let held: Vec<_> = (0..40).map(&mut put).collect();
+    (40..400).for_each(|number| drop(put(number)));
+    assert!(held.iter().flatten().all(|value| **value == [7; 60]));
+    assert!(cache.len() > 40 && cache.lent() >= 40 * 60, "{} left", cache.len());
+    cache.check();
+    region.check();
+}

@@ -27,22 +27,37 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// Bytes of memory that entries and tables take up at most; 64 MiB unless set.
+    ///
+    /// What a group begins with is there whatever the budget is: for each shard half a kilobyte, and 32
+    /// bytes for each 32 KiB of its share. What does not fit beside that is refused. So is
+    /// a value of 4 GiB or more, however large the budget is; and more than half of what a pointer can
+    /// tell apart counts as that half.
+    ///
+    /// Up to 32 GiB a shard there are the more tables the larger it is, so that none takes long to grow.
+    /// Beyond that they grow larger, until a shard has some two thousand million entries: then they are
+    /// full one after the other, and a value is refused as
+    /// [`Refusal::OutOfMemory`](crate::Refusal::OutOfMemory). More shards go further.
     pub budget: usize,
     /// Which entry goes when room is needed.
     pub eviction: Eviction,
-    /// After this long a value is loaded anew. `None`: it stays until it is evicted or removed.
+    /// After this long a value is loaded anew. It counts in steps of 20 milliseconds, of which the first
+    /// may have begun before: one at least, and 497 days of them at most. `None`: it stays until it is
+    /// evicted or removed.
     pub lifetime: Option<Duration>,
     /// By how many 256ths a lifetime may be cut short, each entry's by its own share, so that what
     /// was loaded together does not expire together. 0 unless set.
     pub jitter: u8,
     /// Parts of the group with a lock each. The order of eviction is exact within one of them; so
-    /// it is 1 unless set, and should be a few times the number of threads where several ask.
+    /// it is 1 unless set, and should be a few times the number of threads where several ask. 0 counts
+    /// as 1.
     pub shards: u16,
     /// Whether an entry keeps its [`digest`](crate::Value::digest), eight bytes more.
     #[cfg(feature = "digests")]
     pub digests: bool,
     /// Whether the group estimates what other budgets would bring: see
-    /// [`Group::estimates`](crate::Group::estimates).
+    /// [`Group::estimates`](crate::Group::estimates). That takes one to two hundredths of the budget, and
+    /// for one key in 128 a lock that all shards share. It knows sixteen million of those keys for each
+    /// of the other budgets: from some 64 GiB on it can say less than it should.
     #[cfg(feature = "estimates")]
     pub estimates: bool,
     /// The limits.
@@ -71,11 +86,13 @@ impl Default for Settings {
 pub struct Limits {
     /// Longest key in bytes; no more than 65,535 count.
     pub key_bytes: usize,
-    /// Loads in the air at one time; the next key that is not cached is refused as busy.
+    /// Loads in the air at one time; the next key that is not cached is refused as busy. With 0 nothing
+    /// is loaded, and only what is put is there.
     pub flights: usize,
-    /// Who may wait for one load; the next one is refused as busy.
+    /// Who may wait for one load, the one who began it included; the next one is refused as busy.
     pub waiters: usize,
-    /// A load that has not landed after this long is given up: see `Node::overdue`.
+    /// A load that has not landed after this long is given up: see
+    /// [`Node::overdue`](crate::Node::overdue). On 32-bit processors 49 days at most.
     pub load_deadline: Duration,
 }
 
@@ -155,3 +172,7 @@ impl Tunable {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "settings_tests.rs"]
+mod tests;

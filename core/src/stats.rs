@@ -71,6 +71,6 @@ impl Stats {
     /// Requests that were not answered from memory.
     #[must_use]
     pub const fn misses(&self) -> u64 {
-        self.gets - self.hits
+        self.gets.saturating_sub(self.hits)
     }
 }

@@ -145,7 +145,7 @@ impl<P: Policy<A>, A: Memory> Store<P, A> {
     /// Takes out the entry of a key that was no hit, if there is one: then it is stale.
     #[cold]
     pub(crate) fn expire(&mut self, hash: u64, key: &[u8], now: &Now, out: &mut Evicted<'_, A>) {
-        self.catch_up(now.generation, out);
+        self.catch_up(now.generation);
         let stale = self.find(hash, key).filter(|(_, entry)| now.age(entry, hash).is_err());
         if let Some((slot, _)) = stale {
             self.departed.expire();
@@ -168,7 +168,7 @@ impl<P: Policy<A>, A: Memory> Store<P, A> {
         now: &Now,
         out: &mut Evicted<'_, A>,
     ) -> bool {
-        self.catch_up(now.generation, out);
+        self.catch_up(now.generation);
         let Some((slot, entry)) = self.find(hash, key) else { return false };
         let is_fresh = now.age(entry, hash).is_ok();
         self.policy.remove(&mut self.table, slot);
@@ -181,8 +181,7 @@ impl<P: Policy<A>, A: Memory> Store<P, A> {
     pub(crate) fn evict(&mut self, bytes: usize, out: &mut Evicted<'_, A>) -> bool {
         self.policy.settle(&mut self.table);
         self.collect(LOOKS, out);
-        let before = self.len();
-        while out.bytes < bytes && !out.is_full() {
+        while out.bytes + out.lent < bytes && !out.is_full() {
             let Some(slot) = self.policy.evict(&mut self.table, &self.seed) else {
                 break;
             };
@@ -190,7 +189,7 @@ impl<P: Policy<A>, A: Memory> Store<P, A> {
             self.departed.evict(is_unused);
             self.take(slot, out);
         }
-        self.len() < before || !out.is_empty()
+        !out.is_empty()
     }
 
     /// Links an entry in whose memory is reserved already. The key must not be there.
@@ -244,7 +243,7 @@ impl<P: Policy<A>, A: Memory> Store<P, A> {
             out.bytes += entry.memory();
             self.drop_slot(slot, out);
         } else {
-            out.budget.lend(entry.memory());
+            out.lend(entry.memory());
             self.table.hide(slot);
             self.lent.push(&mut self.table, slot);
         }
@@ -265,7 +264,7 @@ impl<P: Policy<A>, A: Memory> Store<P, A> {
     /// Looks after a few entries: lent ones that have come back, and stale ones, so that those too
     /// go that nobody asks for.
     pub(crate) fn sweep(&mut self, looks: u32, now: &Now, out: &mut Evicted<'_, A>) {
-        self.catch_up(now.generation, out);
+        self.catch_up(now.generation);
         self.collect(looks as usize, out);
         if !self.is_timed && self.oldest[0] == self.generation {
             return;
@@ -313,27 +312,13 @@ impl<P: Policy<A>, A: Memory> Store<P, A> {
     }
 
     /// Does what hits put off, and follows the group to its generation. The meter of an entry tells
-    /// few of them apart: before a number comes round again, whatever may be left of it goes. Who
-    /// raises generations sweeps (see [`Store::is_behind`]), so that nothing is left then, unless
-    /// threads outrun each other.
-    fn catch_up(&mut self, generation: u32, out: &mut Evicted<'_, A>) {
+    /// few of them apart: who raises generations sweeps first (see [`Store::is_behind`]), so that
+    /// nothing is left of a number when it comes round again.
+    fn catch_up(&mut self, generation: u32) {
         self.policy.settle(&mut self.table);
-        if generation == self.generation {
-            return;
-        }
-        debug_assert!(
-            generation.wrapping_sub(self.generation) < u32::MAX / 2,
-            "it never goes back"
-        );
         self.generation = generation;
-        if generation.wrapping_sub(self.oldest[0]) < GENERATIONS {
-            return;
-        }
-        while let Some(slot) = self.policy.evict(&mut self.table, &self.seed) {
-            self.departed.expire();
-            self.take(slot, out);
-        }
-        self.oldest = [generation; 2];
+        let behind = generation.wrapping_sub(self.oldest[0]);
+        debug_assert!(behind < GENERATIONS, "generation {generation}, {behind} after the oldest");
     }
 }
 

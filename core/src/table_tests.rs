@@ -156,6 +156,35 @@ fn any_run_agrees_with_plain_queues_under_any_hash() {
     }
 }
 
+/// Where there are as many segments as can be, few bits are left for the places of each.
+#[test]
+#[cfg_attr(miri, ignore = "safe code, and very many segments")]
+fn a_segment_has_an_end_and_says_so() {
+    let mut table = Table::new(MAX_SEGMENTS * SEGMENT_BYTES, Global).expect("memory");
+    let hash = |key: u32| mixed(key) << 56;
+    let grow =
+        |table: &mut Table<_>, key| table.grow(hash(key), |entry| hash(key_of(entry)), |_| {});
+    let mut stored = 0;
+    while table.has_room(hash(stored)) || grow(&mut table, stored).is_ok() {
+        table.insert(hash(stored), entry(stored)).expect("there is room");
+        stored += 1;
+    }
+    assert!((2_000..3_100).contains(&stored), "{stored} entries in one segment");
+    let memory = table.memory();
+    assert_eq!(grow(&mut table, stored), Err(OutOfMemory));
+    assert!(table.insert(hash(stored), entry(stored)).is_err());
+    assert_eq!((table.memory(), table.check().len()), (memory, stored as usize), "nothing changed");
+    for key in 0..stored {
+        let found = table.find(hash(key), |entry| key_of(entry) == key);
+        let (slot, _) = found.expect("what was put in is found");
+        assert_eq!(table.remove(hash(key), slot).map(|(entry, _)| key_of(&entry)), Some(key));
+        if key % 1_000 == 0 {
+            table.check();
+        }
+    }
+    assert_eq!(table.len(), 0);
+}
+
 #[test]
 fn a_hidden_entry_is_not_found_whatever_its_tag_is() {
     for top in 0..=u8::MAX {

@@ -9,12 +9,14 @@ use std::{
     alloc::{GlobalAlloc, Layout, System},
     cell::Cell,
     ptr,
+    sync::Arc,
     time::Duration,
 };
 
 use gocache_core::{
-    DEFAULT_BASE, Error, Eviction, Group, Instant, Loader, Lru, OutOfMemory, Policy, Ring,
-    RingError, Route, RouteError, S3Fifo, Seed, Settings, SpinLock, Value, encode,
+    AddError, DEFAULT_BASE, Error, Eviction, Global, Group, GroupId, Instant, Loader, Lru, Node,
+    OutOfMemory, Policy, Ring, RingError, Route, RouteError, S3Fifo, Seed, Settings, SpinLock,
+    Value, encode,
 };
 use script::{
     cache::{self, CacheRun},
@@ -213,4 +215,22 @@ fn a_ring_is_made_or_there_was_no_memory() {
     for key in 0..100_u32 {
         assert_eq!(clone.owner(&key.to_le_bytes()), ring.owner(&key.to_le_bytes()));
     }
+}
+
+#[test]
+fn a_node_without_memory_for_a_group_is_not_changed() {
+    let group = || {
+        let settings = Settings { budget: 4 << 10, ..Settings::default() };
+        Arc::new(Group::new("scores", settings, Seed::new(7)).expect("memory"))
+    };
+    let mut node: Node<SpinLock, Global, Arc<Group>> = Node::new_in(Global);
+    for pieces in [0, 1] {
+        let group = group();
+        let adopted = with_pieces(pieces, || node.adopt(GroupId(900), group));
+        assert_eq!(adopted.err(), (pieces == 0).then_some(AddError::OutOfMemory));
+        let next = if pieces == 0 { GroupId(0) } else { GroupId(901) };
+        let named = Group::new(format!("group {pieces}"), Settings::default(), Seed::new(7));
+        assert_eq!(node.add(Arc::new(named.expect("memory"))), Ok(next));
+    }
+    assert_eq!(node.groups().count(), 3);
 }

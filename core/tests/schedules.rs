@@ -11,8 +11,8 @@ use std::{
 };
 
 use gocache_core::{
-    Asker, Done, Error, Eviction, Fetch, Get, Group, GroupId, Instant, Landing, Limits, LoadError,
-    Loader, Node, PeerId, Ring, Seed, Settings, Value, Waiter,
+    Asker, Done, Error, Eviction, Fetch, Get, Global, Group, GroupId, Instant, Landing, Limits,
+    LoadError, Loader, Node, PeerId, Ring, Seed, Settings, Value, Waiter,
 };
 use shuttle::{
     check_pct, check_random,
@@ -76,14 +76,16 @@ fn version(key: usize, value: &[u8]) -> u32 {
     version
 }
 
+fn group(settings: Settings) -> Group<Turns> {
+    Group::new_in("scores", settings, Seed::new(7), Global).expect("memory")
+}
+
 impl World {
     fn new(eviction: Eviction, shards: u16) -> Self {
         let limits = Limits { flights: 4, waiters: 3, ..Limits::default() };
         let settings = Settings { budget: BUDGET, eviction, shards, limits, ..Settings::default() };
-        let allocator = allocator_api2::alloc::Global;
-        let group = Group::new_in("scores", settings, Seed::new(7), allocator).expect("memory");
-        let mut node = Node::new_in(allocator);
-        node.add(group).expect("the first one");
+        let mut node = Node::new_in(Global);
+        node.add(group(settings)).expect("the first one");
         node.join(Ring::new(&["one", "two"]).expect("two names"), PeerId(0));
         let (books, writing) = (Mutex::default(), shuttle::sync::Mutex::new(()));
         Self { node, books, writing }
@@ -298,10 +300,7 @@ fn a_node_keeps_its_promises_where_few_threads_are_held_up_for_long() {
 #[test]
 fn a_getter_is_called_once_for_all_who_wait() {
     let run = || {
-        let settings = Settings { budget: BUDGET, ..Settings::default() };
-        let allocator = allocator_api2::alloc::Global;
-        let group: Group<Turns> =
-            Group::new_in("scores", settings, Seed::new(7), allocator).expect("memory");
+        let group = group(Settings { budget: BUDGET, ..Settings::default() });
         let calls = Arc::new(Mutex::new(0));
         let count = calls.clone();
         let loader: Arc<Loader<_, Turns>> = Arc::new(group.with_getter(move |key: &[u8]| {
@@ -322,4 +321,30 @@ fn a_getter_is_called_once_for_all_who_wait() {
         loader.group().check();
     };
     check_random(run, ORDERS);
+}
+
+/// More flushes at once than an entry can tell generations apart: what they forget is given back, and
+/// nobody holds it.
+#[test]
+fn many_flushes_at_once_lend_nothing() {
+    let run = || {
+        let group = Arc::new(group(Settings { budget: 64 << 10, ..Settings::default() }));
+        let put = |key: u8| group.insert(&[key], &[7; 50], None, NOW).expect("it fits");
+        (0..200).for_each(put);
+        let together = Arc::new(shuttle::sync::Barrier::new(60));
+        let flush = |_| {
+            let (group, together) = (group.clone(), together.clone());
+            thread::spawn(move || {
+                together.wait();
+                group.flush();
+                assert_eq!(group.stats().lent_bytes, 0);
+            })
+        };
+        let threads: Vec<_> = (0..60).map(flush).collect();
+        threads.into_iter().for_each(|thread| thread.join().expect("no panic"));
+        assert!(!(0..200_u8).any(|key| group.remove(&[key], NOW)));
+        (0..200).for_each(put);
+        group.check();
+    };
+    check_random(run, 20);
 }

@@ -225,3 +225,30 @@ impl<A: Memory> Policy<A> for S3Fifo<A> {
         all
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Cache, Instant};
+    use std::vec::Vec;
+
+    /// All were used as often as is counted: the queue might go round three times for one insert.
+    #[test]
+    fn one_insert_looks_at_few_entries_however_often_they_were_used() {
+        const NOW: Instant = Instant::ZERO;
+        let mut cache: Cache<S3Fifo> = Cache::new(64 << 10, Seed::new(7)).expect("memory");
+        let mut number = 0_u32;
+        let mut used = Vec::new();
+        while cache.lent() == 0 {
+            cache.insert(&number.to_le_bytes(), &[7; 100], NOW).expect("it fits");
+            (0..3).for_each(|_| drop(cache.get(&number.to_le_bytes(), NOW)));
+            used.extend(cache.get(&number.to_le_bytes(), NOW));
+            number += 1;
+        }
+        let evicted = cache.lent() / used.first().map_or(1, |value| value.memory());
+        let discounted = used.iter().filter(|value| value.uses() < 3).count();
+        assert!(used.len() > 300 && evicted < 10, "{evicted} of {} went", used.len());
+        assert!(discounted <= evicted * SCAN as usize, "{discounted} of {}", used.len());
+        cache.check();
+    }
+}
