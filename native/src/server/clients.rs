@@ -21,6 +21,7 @@ use crate::{
     conn::Conn,
     data::{DataPlane, MAX_SLOTS},
     engine::Engine,
+    locks::assert_none_held,
     meter::{Closed, Handshake},
     ops::OpsPlane,
     output::MAX_SLICES,
@@ -238,6 +239,7 @@ impl EventLoop {
         let mut slices = [IoSlice::new(&[]); MAX_SLICES];
         let count = client.conn.slices(&mut slices);
         let mut bytes = 0;
+        assert_none_held();
         let sent = match &mut client.tls {
             None => client.stream.write_vectored(&slices[..count]).inspect(|sent| bytes = *sent),
             Some(tls) => tls.send(&slices[..count], &mut client.stream, &mut bytes),

@@ -11,12 +11,13 @@ use rustls::Error;
 
 use super::{timers::Timer, upstream::Upstream};
 use crate::{
+    locks::assert_none_held,
     tls::{Came, Session, tls_error},
     upstream::{Exchange, Outcome},
 };
 
 /// Reads of one link in a turn: a large value must not keep the clients of the loop waiting.
-const READS: usize = 16;
+pub(super) const READS: usize = 16;
 
 /// A connection that we opened.
 pub(super) struct Link {
@@ -68,6 +69,7 @@ pub(super) fn move_bytes(
     scratch: &mut [u8],
     plain: &mut [u8],
 ) -> io::Result<Moved> {
+    assert_none_held();
     for _ in 0..READS {
         send(stream, tls.as_deref_mut(), exchange)?;
         let count = match stream.read(scratch) {

@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{
     engine::Engine,
+    locks::assert_none_held,
     upstream::{Exchange, Kind, Outcome, Purpose, is_dot_segment},
 };
 
@@ -115,6 +116,7 @@ impl EventLoop {
         exchange: Exchange,
         attempt: usize,
     ) {
+        assert_none_held();
         let entry = self.upstreams.links.vacant_entry();
         let slot = entry.key();
         let interest = Interest::READABLE | Interest::WRITABLE;
