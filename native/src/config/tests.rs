@@ -129,6 +129,10 @@ fn a_mistake_in_an_override_is_told_by_its_name() {
         (("GOCACHE_DEADLINES_PEER", "9s"), "GOCACHE_DEADLINES_PEER: peer is less than load"),
         (("GOCACHE_ORIGINS_API_KIND", "ftp"), "GOCACHE_ORIGINS_API_KIND: kind is"),
         (("GOCACHE_GROUPS_SCORES_BUDGET", "1"), "GOCACHE_GROUPS_SCORES_BUDGET: stands for keys of"),
+        (
+            ("GOCACHE_TLS_CERTIFICATES", "[{ key = \"k\", certificate = 7 }]"),
+            "GOCACHE_TLS_CERTIFICATES: invalid type: integer `7`",
+        ),
     ];
     for ((name, value), expected) in cases {
         let error = with(&text, &variables(&[(name, value)])).expect_err(name).to_string();
@@ -303,6 +307,13 @@ fn each_mistake_is_pointed_at() {
         assert!(error.starts_with(expected), "{text}\nexpected {expected}\ngot      {error}");
         assert!(!error.contains('\n'), "{error:?} is one line");
     }
+}
+
+#[test]
+fn who_revokes_certificates_of_clients_is_who_issues_them() {
+    let tls = "[tls]\ncertificate = \"c\"\nkey = \"k\"\nclient_crl = \"l\"\n";
+    let error = error(&format!("{ORIGIN}{GROUP}{tls}"));
+    assert!(error.starts_with("(text):10:14: client_crl needs a client_ca"), "{error}");
 }
 
 #[test]
