@@ -19,7 +19,8 @@ pub(crate) struct Authority(CertifiedIssuer<'static, KeyPair>);
 pub(crate) struct Credentials {
     pub(crate) certificate: String,
     pub(crate) key: String,
-    serial: u64,
+    /// By which it can be revoked.
+    pub(crate) serial: u64,
 }
 
 impl Authority {
@@ -95,7 +96,7 @@ impl Authority {
             .with_root_certificates(roots);
         Arc::new(match credentials {
             None => config.with_no_client_auth(),
-            Some(Credentials { certificate, key }) => {
+            Some(Credentials { certificate, key, .. }) => {
                 let chain = CertificateDer::pem_slice_iter(certificate.as_bytes());
                 let chain = chain.collect::<Result<_, _>>().expect("it was just made");
                 let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).expect("it was just made");

@@ -170,4 +170,7 @@ fn a_list_has_to_be_one<F: Frontend>() {
         let why = site.reload(&text).expect_err("no list");
         assert!(why.contains(expected), "{why}");
     }
+    let alone = TlsFiles::new().with("client_crl = \"revoked.pem\"\n");
+    let why = site.reload(&(text + &alone.table())).expect_err("no clients to revoke");
+    assert!(why.contains("client_crl needs a client_ca"), "{why}");
 }

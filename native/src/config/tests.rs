@@ -310,13 +310,6 @@ fn each_mistake_is_pointed_at() {
 }
 
 #[test]
-fn who_revokes_certificates_of_clients_is_who_issues_them() {
-    let tls = "[tls]\ncertificate = \"c\"\nkey = \"k\"\nclient_crl = \"l\"\n";
-    let error = error(&format!("{ORIGIN}{GROUP}{tls}"));
-    assert!(error.starts_with("(text):10:14: client_crl needs a client_ca"), "{error}");
-}
-
-#[test]
 fn a_file_with_any_byte_changed_is_an_error_or_sound_but_never_a_panic() {
     let text = format!("{ORIGIN}{GROUP}[deadlines]\nload = \"2s\"\n");
     for at in 0..text.len() {

@@ -31,6 +31,8 @@ pub(super) struct Link {
     pub(super) reused: bool,
     /// Which address of its target is being connected to, counted from the preferred one.
     pub(super) attempt: usize,
+    /// It has more to read than was its turn, and has its next one in any case.
+    pub(super) goes_on: bool,
     pub(super) state: State,
 }
 
