@@ -108,6 +108,9 @@ fn resets_leave_nothing_behind() {
     let large = "v".repeat(4_000);
     process.get(&large).status(200);
     let mut other = Client::connect(process.addr);
+    for length in 0..=get("hot").len() {
+        reset(&process, &get("hot")[..length], false);
+    }
     for number in 0..2_000 {
         match number % 5 {
             0 => reset(&process, "", false),
@@ -254,7 +257,7 @@ fn who_reads_little_at_a_time_is_served_on() {
 /// Memory is what the system says that is resident, over so many connections that its pages and what
 /// is allocated ahead do not count.
 #[test]
-fn an_idle_connection_takes_little_memory() {
+fn an_idle_connection_takes_little_memory_and_no_time() {
     let directory = tempfile::tempdir().expect("a directory");
     let (_origin, process) = start(directory.path(), "");
     let resident = process.resident();
@@ -265,5 +268,9 @@ fn an_idle_connection_takes_little_memory() {
     let count = clients.len() as u64;
     let each = process.resident().saturating_sub(resident) / count;
     assert!(each <= 600, "{each} bytes for each of {count}");
+    let busy = process.busy();
+    thread::sleep(Duration::from_secs(1));
+    let busy = process.busy() - busy;
+    assert!(busy <= Duration::from_millis(20), "it computed for {busy:?} of a second");
     clients[0].get("hot").status(200);
 }

@@ -72,6 +72,7 @@ mod suite {
     // The operations plane, on a port of its own, another configuration, and the end.
     mod certificates;
     mod drain;
+    mod identities;
     mod operations;
     mod reload;
 }

@@ -204,6 +204,24 @@ fn the_core_fences_what_is_unsafe() {
     none(&findings);
 }
 
+/// Of the locks in `locks.rs` a thread counts those that it holds: others nobody would see.
+#[test]
+fn the_server_has_no_locks_but_those_that_are_counted() {
+    let names = ["Mutex", "RwLock", "parking_lot", "Condvar"];
+    let mut findings = Vec::new();
+    for (file, text) in sources() {
+        if !file.starts_with("native/src/") || file == "native/src/locks.rs" || is_test_file(&file)
+        {
+            continue;
+        }
+        let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
+        let lines = code.lines().filter(|line| !line.trim_start().starts_with("//"));
+        let locks = lines.filter(|line| names.iter().any(|name| line.contains(name)));
+        findings.extend(locks.map(|line| format!("{file}: {}", line.trim())));
+    }
+    none(&findings);
+}
+
 /// What bytes from outside can reach must not panic.
 #[test]
 fn nothing_unwraps_outside_tests() {

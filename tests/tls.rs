@@ -86,7 +86,7 @@ fn a_bad_file_changes_nothing_and_says_why() {
         (nothing(), one.key, "gocache.toml:10:15: ", "holds no certificate in PEM"),
     ];
     for (certificate, key, place, why) in cases {
-        server.tls.install(&Credentials { certificate, key });
+        server.tls.install(&Credentials { certificate, key, serial: 0 });
         server.process.signal(Signal::HUP);
         server.process.logs(why);
         server.process.logs("not reloaded; nothing has changed");

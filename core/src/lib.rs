@@ -146,7 +146,7 @@ pub use estimate::Estimate;
 pub use flight::{Asker, PeerId, Source, Waiter};
 pub use getter::{Getter, Loader};
 pub use group::{Found, Group, Load};
-pub use lock::SpinLock;
+pub use lock::{SpinLock, Watch, Watched};
 pub use node::{AddError, Done, Fetch, Get, GroupId, Landing, Node};
 pub use policy::{Eviction, Lru, Policy, S3Fifo};
 pub use region::{Anchor, Anchored, Region};

@@ -1,5 +1,6 @@
-//! `SpinLock`: the lock of a group where there is no kernel to wait by. Beside `entry` and `region` the
-//! third file of the crate with unsafe code, and that is promises alone: `lock_api` asks for them.
+//! `SpinLock`: the lock of a group where there is no kernel to wait by; and `Watched`, another lock that
+//! tells when it is taken. Beside `entry` and `region` the third file of the crate with unsafe code, and
+//! that is promises alone: `lock_api` asks for them.
 //!
 //! Hits are readers. With the lock of `spin`, whose readers never make way, a miss waited for seconds
 //! where several threads hit one shard without a pause; so here a writer that waits keeps new readers
@@ -9,7 +10,9 @@
     reason = "a lock of lock_api promises to exclude, which no compiler can check"
 )]
 
-use lock_api::{GuardSend, RawRwLock};
+use core::marker::PhantomData;
+
+use lock_api::{GuardNoSend, GuardSend, RawRwLock};
 
 use crate::sync::{ConstU32, Ordering, spin_loop};
 
@@ -94,6 +97,66 @@ unsafe impl RawRwLock for SpinLock {
     }
 }
 
+/// Who is told of the locks that a thread takes.
+pub trait Watch {
+    /// The thread is about to take one, for which it may have to wait.
+    fn take();
+
+    /// The thread has let go of one, or did not get it.
+    fn release();
+}
+
+/// A lock that tells `W` when a thread takes it and lets go of it, on that thread. A program that gives
+/// its groups such locks can tell in its tests that it holds none where it must not.
+#[derive(Debug)]
+pub struct Watched<R, W> {
+    lock: R,
+    watch: PhantomData<fn() -> W>,
+}
+
+// SAFETY: all that is promised is what the lock inside promises.
+unsafe impl<R: RawRwLock, W: Watch> RawRwLock for Watched<R, W> {
+    const INIT: Self = Self { lock: R::INIT, watch: PhantomData };
+    /// What one thread takes no other lets go of.
+    type GuardMarker = GuardNoSend;
+
+    fn lock_shared(&self) {
+        W::take();
+        self.lock.lock_shared();
+    }
+
+    fn try_lock_shared(&self) -> bool {
+        W::take();
+        let is_taken = self.lock.try_lock_shared();
+        (!is_taken).then(W::release);
+        is_taken
+    }
+
+    unsafe fn unlock_shared(&self) {
+        // SAFETY: who calls this holds it.
+        unsafe { self.lock.unlock_shared() };
+        W::release();
+    }
+
+    fn lock_exclusive(&self) {
+        W::take();
+        self.lock.lock_exclusive();
+    }
+
+    fn try_lock_exclusive(&self) -> bool {
+        W::take();
+        let is_taken = self.lock.try_lock_exclusive();
+        (!is_taken).then(W::release);
+        is_taken
+    }
+
+    unsafe fn unlock_exclusive(&self) {
+        // SAFETY: who calls this holds it.
+        unsafe { self.lock.unlock_exclusive() };
+        W::release();
+    }
+}
+
 #[cfg(all(test, loom))]
 #[path = "lock_loom.rs"]
 mod loom_tests;
@@ -101,6 +164,7 @@ mod loom_tests;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use core::sync::atomic::AtomicU32;
     use lock_api::RwLock;
     use std::thread;
 
@@ -144,5 +208,28 @@ mod tests {
         // SAFETY: the one from above.
         unsafe { lock.unlock_exclusive() };
         assert!(lock.try_lock_shared(), "nothing is left of who waited");
+    }
+
+    #[test]
+    fn whoever_watches_is_told_of_each_lock() {
+        static HELD: AtomicU32 = AtomicU32::new(0);
+        struct Counter;
+        impl Watch for Counter {
+            fn take() {
+                HELD.fetch_add(1, Ordering::Relaxed);
+            }
+            fn release() {
+                HELD.fetch_sub(1, Ordering::Relaxed);
+            }
+        }
+        let held = || HELD.load(Ordering::Relaxed);
+        let lock: RwLock<Watched<SpinLock, Counter>, ()> = RwLock::new(());
+        let readers = (lock.read(), lock.try_read());
+        assert_eq!((held(), lock.try_write().is_none(), held()), (2, true, 2));
+        drop(readers);
+        let writer = lock.write();
+        assert_eq!((held(), lock.try_read().is_none(), held()), (1, true, 1));
+        drop(writer);
+        assert_eq!((held(), lock.try_write().is_some(), held()), (0, true, 0));
     }
 }

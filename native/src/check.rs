@@ -127,6 +127,19 @@ pub fn connection(input: &[u8]) {
     assert_eq!(Client::new(&turn).play(pieces, Cuts(3)), whole, "in pieces");
 }
 
+/// How many requests a connection is understood to hold, that ends with these bytes.
+pub fn requests(input: &[u8]) -> usize {
+    let Some((_, bytes)) = input.split_first() else { return 0 };
+    let clock = Clock::new(Epoch::begin());
+    let tally = Tally::default();
+    let recurring = Recurring::default();
+    let turn = Turn::new(&CONFIG, &clock, &tally, &recurring, false);
+    let mut client = Client::new(&turn);
+    client.conn.receive(&mut bytes.to_vec(), &mut client.script, &turn);
+    client.settle(&mut Cuts(1));
+    client.script.asked
+}
+
 /// Limits that an input of a fuzzer passes.
 static CONFIG: LazyLock<Config> = LazyLock::new(|| {
     let text = "[origins.o]\nkind = \"http\"\nurl = \"http://127.0.0.1:1/\"\n\
@@ -140,6 +153,8 @@ static CONFIG: LazyLock<Config> = LazyLock::new(|| {
 struct Script {
     serial: u32,
     pending: Vec<Owing>,
+    /// Requests that were whole.
+    asked: usize,
 }
 
 /// What was promised under a number.
@@ -150,6 +165,7 @@ enum Owing {
 
 impl Plane for Script {
     fn ask(&mut self, request: &Request<'_>, _: &Turn<'_>) -> Reply {
+        self.asked += 1;
         self.serial += 1;
         if request.target.len().is_multiple_of(3) {
             return Reply::Now(Answer::line(Status::NotFound, format!("{request:?}")));
@@ -184,6 +200,7 @@ impl Plane for Script {
     }
 
     fn write(&mut self, write: Write, _: &Turn<'_>) -> Reply {
+        self.asked += 1;
         Reply::Now(Answer::line(Status::NotFound, format!("{:?}", write.content)))
     }
 }

@@ -7,16 +7,18 @@ use gocache_core::{
     Asker, Done, Error, Fetch, Get, Global, GroupId, Instant, Landing, Load, LoadError, Seed,
     Stats, Waiter,
 };
-use parking_lot::RawRwLock;
 
-use crate::config::{Config, GroupConfig};
+use crate::{
+    config::{Config, GroupConfig},
+    locks::RawLock,
+};
 
-/// The core's node, with locks that fit a thread under a kernel, and groups that stay when another
+/// The core's node, with the locks of the server, and groups that stay when another
 /// node follows.
-pub type Node = gocache_core::Node<RawRwLock, Global, Arc<Group>>;
+pub type Node = gocache_core::Node<RawLock, Global, Arc<Group>>;
 
 /// A group of such a node.
-type Group = gocache_core::Group<RawRwLock>;
+type Group = gocache_core::Group<RawLock>;
 
 /// What the server asks of the core: see the methods of [`Node`] that have these names.
 pub trait Engine: Sized + Send + Sync + 'static {

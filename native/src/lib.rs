@@ -17,6 +17,8 @@ mod conn;
 mod data;
 mod engine;
 mod http1;
+pub mod in_process;
+mod locks;
 mod log;
 mod meter;
 mod ops;

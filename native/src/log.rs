@@ -12,6 +12,9 @@ use tracing_subscriber::{
     EnvFilter, Layer, Registry, fmt, layer::SubscriberExt, reload, util::SubscriberInitExt,
 };
 
+#[cfg(debug_assertions)]
+use tracing_subscriber::layer::Context;
+
 use crate::repeats::Repeats;
 
 /// Lines that may wait to be written. Beyond it they are dropped: no loop ever waits for whoever
@@ -53,7 +56,10 @@ impl Log {
         };
         let (filter, handle) = reload::Layer::new(EnvFilter::new(directives));
         // Fails only where a log is set up already, in a process that embeds the server.
-        drop(tracing_subscriber::registry().with(filter).with(layer).try_init());
+        let layers = tracing_subscriber::registry().with(filter).with(layer);
+        #[cfg(debug_assertions)]
+        let layers = layers.with(Unlocked);
+        drop(layers.try_init());
         panic::set_hook(Box::new(panicked));
         Self { filter: handle, _writer: guard }
     }
@@ -62,6 +68,17 @@ impl Log {
     pub(crate) fn set(&self, directives: &str) {
         // Fails only where the log is gone.
         drop(self.filter.reload(EnvFilter::new(directives)));
+    }
+}
+
+/// A line is handed to another thread, which is a call of the system.
+#[cfg(debug_assertions)]
+struct Unlocked;
+
+#[cfg(debug_assertions)]
+impl<S: tracing::Subscriber> Layer<S> for Unlocked {
+    fn on_event(&self, _: &tracing::Event<'_>, _: Context<'_, S>) {
+        crate::locks::assert_none_held();
     }
 }
 

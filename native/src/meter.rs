@@ -58,8 +58,9 @@ impl Handshake {
     pub(crate) const NAMES: [&str; 2] = ["ok", "failed"];
 }
 
-/// The counts of one loop.
+/// The counts of one loop, on cache lines of their own.
 #[derive(Debug, Default)]
+#[repr(align(64))]
 pub(crate) struct Meter {
     /// By class of status.
     pub(crate) answers: [Count; CLASSES.len()],
@@ -174,11 +175,16 @@ impl Histogram {
 /// Where a load went, as the name of a label.
 pub(crate) const SOURCES: [&str; 2] = ["origin", "peer"];
 
+/// How long the requests of one group and one loop took, by outcome: on cache lines of their own.
+#[derive(Debug, Default)]
+#[repr(align(64))]
+struct Requests([Durations; Outcome::NAMES.len()]);
+
 /// How long the requests and loads of one group took.
 #[derive(Debug)]
 pub(crate) struct GroupMeter {
-    /// By loop and outcome.
-    requests: Box<[[Durations; Outcome::NAMES.len()]]>,
+    /// By loop.
+    requests: Box<[Requests]>,
     /// By source.
     loads: [Durations; SOURCES.len()],
 }
@@ -186,7 +192,7 @@ pub(crate) struct GroupMeter {
 impl GroupMeter {
     fn new(lanes: usize) -> Self {
         Self {
-            requests: (0..lanes).map(|_| Default::default()).collect(),
+            requests: (0..lanes).map(|_| Requests::default()).collect(),
             loads: Default::default(),
         }
     }
@@ -197,7 +203,7 @@ impl GroupMeter {
     }
 
     pub(crate) fn requests(&self) -> [Histogram; Outcome::NAMES.len()] {
-        std::array::from_fn(|at| Histogram::sum(self.requests.iter().map(|lane| &lane[at])))
+        std::array::from_fn(|at| Histogram::sum(self.requests.iter().map(|lane| &lane.0[at])))
     }
 
     pub(crate) fn loads(&self) -> [Histogram; SOURCES.len()] {
@@ -288,7 +294,7 @@ impl Tally {
         let record = |group, outcome: Outcome, began, times| {
             let lane = meters.group(group).and_then(|group| group.requests.get(lane));
             let took = now.saturating_sub(began);
-            lane.into_iter().for_each(|lane| lane[outcome as usize].record(took, times));
+            lane.into_iter().for_each(|lane| lane.0[outcome as usize].record(took, times));
         };
         for group in hit.drain(..) {
             let hits = self.hits.get(usize::from(group.0)).map_or(0, |hits| hits.replace(0));

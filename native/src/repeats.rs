@@ -4,9 +4,10 @@
 use std::{
     collections::HashMap,
     hash::{BuildHasher, Hash, RandomState},
-    sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
+
+use crate::locks::Lock;
 
 /// How long the same is held back after it was let through.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -14,7 +15,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// Things that are told apart. Causes are few; should there be more, all are forgotten.
 const MOST: usize = 1 << 10;
 
-pub(crate) struct Repeats(Mutex<Option<Seen>>);
+pub(crate) struct Repeats(Lock<Option<Seen>>);
 
 #[derive(Default)]
 struct Seen {
@@ -29,7 +30,7 @@ struct Last {
 
 impl Repeats {
     pub(crate) const fn new() -> Self {
-        Self(Mutex::new(None))
+        Self(Lock::new(None))
     }
 
     /// Whether to let this through now, and how often it was held back since the last time.
@@ -38,8 +39,7 @@ impl Repeats {
     }
 
     fn admit_at(&self, what: &impl Hash, now: Instant) -> Option<u64> {
-        // Nothing panics under this lock, and the counts would be sound if it did.
-        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut seen = self.0.write();
         let Seen { hasher, last } = seen.get_or_insert_default();
         let mark = hasher.hash_one(what);
         if let Some(before) = last.get_mut(&mark) {
@@ -82,7 +82,7 @@ mod tests {
         for number in 0..10 * MOST {
             assert_eq!(repeats.admit(&number), Some(0));
         }
-        let seen = repeats.0.lock().expect("nothing panics");
+        let seen = repeats.0.read();
         assert!(seen.as_ref().is_some_and(|seen| seen.last.len() <= MOST));
     }
 }

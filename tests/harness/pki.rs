@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
-    KeyPair, date_time_ymd,
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, CertifiedIssuer, DnType,
+    ExtendedKeyUsagePurpose, IsCa, KeyIdMethod, KeyPair, RevokedCertParams, SerialNumber,
+    date_time_ymd,
 };
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
@@ -18,6 +19,8 @@ pub(crate) struct Authority(CertifiedIssuer<'static, KeyPair>);
 pub(crate) struct Credentials {
     pub(crate) certificate: String,
     pub(crate) key: String,
+    /// By which it can be revoked.
+    pub(crate) serial: u64,
 }
 
 impl Authority {
@@ -42,10 +45,32 @@ impl Authority {
         self.sign(params)
     }
 
-    fn sign(&self, params: CertificateParams) -> Credentials {
+    fn sign(&self, mut params: CertificateParams) -> Credentials {
         let key = KeyPair::generate().expect("the system has random numbers");
+        let serial = fastrand::u64(1..);
+        params.serial_number = Some(serial.into());
         let certificate = params.signed_by(&key, &self.0).expect("the parameters are sound");
-        Credentials { certificate: certificate.pem(), key: key.serialize_pem() }
+        Credentials { certificate: certificate.pem(), key: key.serialize_pem(), serial }
+    }
+
+    /// A list of these as revoked, in PEM, which holds until the end of that year.
+    pub(crate) fn revoke(&self, revoked: &[&Credentials], until: i32) -> String {
+        let revoked_certs = revoked.iter().map(|Credentials { serial, .. }| RevokedCertParams {
+            serial_number: SerialNumber::from(*serial),
+            revocation_time: date_time_ymd(2021, 1, 1),
+            reason_code: None,
+            invalidity_date: None,
+        });
+        let params = CertificateRevocationListParams {
+            this_update: date_time_ymd(2021, 1, 1),
+            next_update: date_time_ymd(until, 12, 31),
+            crl_number: SerialNumber::from(1),
+            issuing_distribution_point: None,
+            revoked_certs: revoked_certs.collect(),
+            key_identifier_method: KeyIdMethod::Sha256,
+        };
+        let list = params.signed_by(&self.0).expect("the parameters are sound");
+        list.pem().expect("it is one")
     }
 
     pub(crate) fn pem(&self) -> String {
@@ -71,7 +96,7 @@ impl Authority {
             .with_root_certificates(roots);
         Arc::new(match credentials {
             None => config.with_no_client_auth(),
-            Some(Credentials { certificate, key }) => {
+            Some(Credentials { certificate, key, .. }) => {
                 let chain = CertificateDer::pem_slice_iter(certificate.as_bytes());
                 let chain = chain.collect::<Result<_, _>>().expect("it was just made");
                 let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).expect("it was just made");

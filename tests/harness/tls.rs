@@ -1,7 +1,7 @@
 //! A server's side of TLS: the files that its configuration names, and who trusts them.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustls::ClientConfig;
@@ -41,6 +41,19 @@ impl TlsFiles {
             file.display()
         );
         Self { more, ..files }
+    }
+
+    /// The same with further lines in the table.
+    pub(crate) fn with(mut self, more: &str) -> Self {
+        self.more.push_str(more);
+        self
+    }
+
+    /// Puts a file among the others; says where that is.
+    pub(crate) fn put(&self, name: &str, text: &str) -> PathBuf {
+        let file = self.path().join(name);
+        fs::write(&file, text).expect("writable");
+        file
     }
 
     /// Puts a certificate and its key where the server looks for them.

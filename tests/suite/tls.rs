@@ -56,9 +56,17 @@ pub(super) fn handshake(
     site: &Site,
     config: &Arc<ClientConfig>,
 ) -> std::io::Result<ClientConnection> {
+    handshake_with(site, config, site.addr().ip().into())
+}
+
+/// The same with the host of this name, which is asked for if it is no address.
+pub(super) fn handshake_with(
+    site: &Site,
+    config: &Arc<ClientConfig>,
+    name: ServerName<'static>,
+) -> std::io::Result<ClientConnection> {
     let mut socket = TcpStream::connect(site.addr())?;
     socket.set_read_timeout(Some(PATIENCE))?;
-    let name = ServerName::from(site.addr().ip());
     let mut tls = ClientConnection::new(Arc::clone(config), name).expect("sound");
     tls.complete_io(&mut socket)?;
     Ok(tls)

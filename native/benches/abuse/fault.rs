@@ -6,10 +6,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::site::Site;
-use crate::{churn, flood, idle, slow, starve};
+use crate::{churn, flood, held, idle, slow, starve};
 
 /// How much of each fault there is, and for how long.
 pub(crate) struct Plan {
+    /// All of it goes over TLS.
+    pub(crate) is_secure: bool,
     pub(crate) quiet: Duration,
     /// How long faults go on that have no end of their own.
     pub(crate) length: Duration,
@@ -18,10 +20,13 @@ pub(crate) struct Plan {
     pub(crate) slow_readers: usize,
     pub(crate) unknown_keys: usize,
     pub(crate) large_heads: usize,
+    pub(crate) herd: usize,
+    pub(crate) hung: usize,
 }
 
 impl Plan {
     pub(crate) const FULL: Self = Self {
+        is_secure: false,
         quiet: Duration::from_secs(2),
         length: Duration::from_secs(6),
         idle: 10_000,
@@ -29,8 +34,11 @@ impl Plan {
         slow_readers: 200,
         unknown_keys: 200_000,
         large_heads: 10_000,
+        herd: 10_000,
+        hung: 1_000,
     };
     pub(crate) const QUICK: Self = Self {
+        is_secure: false,
         quiet: Duration::from_millis(500),
         length: Duration::from_secs(1),
         idle: 2_000,
@@ -38,7 +46,17 @@ impl Plan {
         slow_readers: 50,
         unknown_keys: 20_000,
         large_heads: 1_000,
+        herd: 1_000,
+        hung: 200,
     };
+}
+
+impl Plan {
+    /// What the server may hold for a session of TLS, beside what it holds without: the state of
+    /// rustls, and its buffer for a record that is not whole.
+    pub(crate) const fn session_bytes_max(&self) -> u64 {
+        if self.is_secure { 24 << 10 } else { 0 }
+    }
 }
 
 pub(crate) struct Fault {
@@ -52,21 +70,28 @@ pub(crate) struct Fault {
 
 type Run = fn(&Site, &Plan) -> io::Result<Told>;
 
-/// In the order of the table.
-pub(crate) fn all() -> Vec<Fault> {
+/// In the order of the table. What is done to the sockets below TLS is left out with it.
+pub(crate) fn all(is_secure: bool) -> Vec<Fault> {
     let fault = |name, run: Run| Fault { name, tables: "", ratio_max: 5.0, run };
-    vec![
+    let both = [
         Fault { ratio_max: 1.5, ..fault("idle", idle::connections) },
         Fault { tables: slow::HEAD_TABLE, ..fault("slow-heads", slow::heads) },
         Fault { tables: slow::WRITE_TABLE, ..fault("slow-readers", slow::readers) },
         fault("connects", churn::connects),
         fault("resets", churn::resets),
-        fault("pipeline", flood::pipeline),
         fault("unknown-keys", flood::unknown_keys),
         fault("large-heads", flood::large_heads),
-        fault("descriptors", starve::descriptors),
         Fault { tables: starve::LIMIT_TABLE, ..fault("limit", starve::limit) },
-    ]
+        Fault { tables: held::TABLE, ..fault("herd", held::herd) },
+        Fault { tables: held::TABLE, ..fault("hung-origin", held::hung) },
+    ];
+    let others = match is_secure {
+        true => vec![Fault { tables: slow::HEAD_TABLE, ..fault("handshakes", slow::handshakes) }],
+        false => {
+            vec![fault("pipeline", flood::pipeline), fault("descriptors", starve::descriptors)]
+        }
+    };
+    both.into_iter().chain(others).collect()
 }
 
 /// What came of a fault.

@@ -132,7 +132,8 @@ pub(crate) fn large_heads(site: &Site, plan: &Plan) -> io::Result<Told> {
     }
     let grown = site.look()?.resident.saturating_sub(before);
     let what = format!("{:.0} MiB for {} unfinished heads", grown as f64 / MIB, peers.len());
-    told.judge(grown <= HEADS_GROWTH_MAX, what, "at most 64");
+    let most = HEADS_GROWTH_MAX + plan.session_bytes_max() * plan.large_heads as u64;
+    told.judge(grown <= most, what, format!("at most {}", most >> 20));
     let (mut too_long, mut too_many) = (0, 0);
     begin = Instant::now();
     for (number, mut peer) in peers.into_iter().enumerate() {

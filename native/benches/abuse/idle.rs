@@ -30,7 +30,8 @@ pub(crate) fn connections(site: &Site, plan: &Plan) -> io::Result<Told> {
     thread::sleep(plan.length);
     let held = site.look()?.resident.saturating_sub(before.resident);
     let each = held / peers.len() as u64;
-    told.judge(each <= BYTES_MAX, format!("{each} B each"), format!("at most {BYTES_MAX}"));
+    let most = BYTES_MAX + plan.session_bytes_max();
+    told.judge(each <= most, format!("{each} B each"), format!("at most {most}"));
     for peer in peers.iter_mut().step_by(100) {
         peer.get("hot")?;
     }

@@ -1,21 +1,23 @@
 //! What a normal client suffers, and what the server holds, while others abuse it.
 //!
-//! `cargo bench -p gocache --bench abuse [-- [--quick] [FILTER]]`
+//! `cargo bench -p gocache --bench abuse [-- [--quick] [--tls] [FILTER]]`
 //!
 //! For each fault a gocache of its own on one core, as a process; those who abuse it, and a probe,
 //! on another. The probe's latencies under the fault are put beside those of the quiet server, and
 //! beside those of a second server, on the same core, that nobody abuses. Memory, descriptors and
-//! threads are the system's figures of the process.
+//! threads are the system's figures of the process. With `--tls` all of them speak TLS, and who stops
+//! in a handshake is there too; what is done below TLS is left out.
 //!
 //! | file | its one job |
 //! | --- | --- |
 //! | `fault.rs` | the faults, how much of each, and what is told of one |
-//! | `idle.rs`, `slow.rs`, `churn.rs`, `flood.rs`, `starve.rs` | what is done to the server |
+//! | `idle.rs`, `slow.rs`, `churn.rs`, `flood.rs`, `starve.rs`, `held.rs` | what is done to the server |
 //! | `probe.rs` | the normal client, and its latencies |
 //! | `peer.rs` | one connection, used well or badly |
 //! | `site.rs` | a gocache as a child process, looked at from outside |
 //! | `table.rs` | the table and what is missed |
 //! | `../common/program.rs` | the gocache program, over a database |
+//! | `../common/secure.rs` | TLS: a certificate, and the client's side |
 //! | `../common/process.rs` | a child process, started and killed |
 //! | `../common/cores.rs` | which core runs what |
 
@@ -24,6 +26,7 @@ mod churn;
 mod cores;
 mod fault;
 mod flood;
+mod held;
 mod idle;
 mod peer;
 mod probe;
@@ -31,6 +34,8 @@ mod probe;
 mod process;
 #[path = "../common/program.rs"]
 mod program;
+#[path = "../common/secure.rs"]
+mod secure;
 mod site;
 mod slow;
 mod starve;
@@ -103,21 +108,22 @@ fn bench(arguments: &[String]) -> io::Result<()> {
 
 /// Reads the command line; `--bench` comes from cargo and says nothing.
 fn arrange(arguments: &[String]) -> io::Result<(Plan, Vec<Fault>)> {
-    let mut plan = Plan::FULL;
-    let mut faults = fault::all();
+    let is_secure = arguments.iter().any(|argument| argument == "--tls");
+    let mut plan = Plan { is_secure, ..Plan::FULL };
+    let mut faults = fault::all(is_secure);
     for argument in arguments {
         match argument.as_str() {
-            "--bench" => {}
-            "--quick" => plan = Plan::QUICK,
+            "--bench" | "--tls" => {}
+            "--quick" => plan = Plan { is_secure, ..Plan::QUICK },
             option if option.starts_with('-') => {
-                let usage = format!("unknown option {option}; usage: abuse [--quick] [FILTER]");
-                return Err(io::Error::other(usage));
+                let usage = "usage: abuse [--quick] [--tls] [FILTER]";
+                return Err(io::Error::other(format!("unknown option {option}; {usage}")));
             }
             filter => faults.retain(|fault| fault.name.contains(filter)),
         }
     }
     if faults.is_empty() {
-        let names: Vec<&str> = fault::all().iter().map(|fault| fault.name).collect();
+        let names: Vec<&str> = fault::all(is_secure).iter().map(|fault| fault.name).collect();
         let known = format!("no such fault; there are {}", names.join(", "));
         return Err(io::Error::other(known));
     }
@@ -126,8 +132,8 @@ fn arrange(arguments: &[String]) -> io::Result<(Plan, Vec<Fault>)> {
 
 /// A quiet while and the fault, in turn.
 fn measure(fault: &Fault, plan: &Plan, cores: &Cores) -> io::Result<Row> {
-    let control = Site::start(cores, "")?;
-    let site = Site::start(cores, fault.tables)?;
+    let control = Site::start(cores, "", plan.is_secure)?;
+    let site = Site::start(cores, fault.tables, plan.is_secure)?;
     let _pinned = cores.pin_client()?;
     let mut probe = Probe::connect(&site, &control)?;
     let before = site.figures()?;

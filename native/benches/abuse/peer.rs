@@ -4,7 +4,10 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
+use rustls::{ClientConnection, Stream};
 use socket2::{Domain, SockRef, Socket, Type};
+
+use crate::secure::Secure;
 
 /// A server that is silent for so long has failed.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -12,11 +15,18 @@ const HEAD_BYTES_MAX: usize = 16 << 10;
 
 /// A request for a key.
 pub(crate) fn request(key: &str) -> Vec<u8> {
-    format!("GET /_gocache/bench/{key} HTTP/1.1\r\nHost: bench\r\n\r\n").into_bytes()
+    request_of("bench", key)
+}
+
+/// The same for a key of another group.
+pub(crate) fn request_of(group: &str, key: &str) -> Vec<u8> {
+    format!("GET /_gocache/{group}/{key} HTTP/1.1\r\nHost: bench\r\n\r\n").into_bytes()
 }
 
 pub(crate) struct Peer {
     pub(crate) stream: TcpStream,
+    /// Its handshake goes on with what is sent and read.
+    tls: Option<Box<ClientConnection>>,
     unread: Vec<u8>,
 }
 
@@ -54,11 +64,17 @@ impl Peer {
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;
-        Ok(Self { stream, unread: Vec::new() })
+        Ok(Self { stream, tls: None, unread: Vec::new() })
+    }
+
+    /// The same over TLS, if that is what the server speaks.
+    pub(crate) fn secured(mut self, secure: Option<&Secure>) -> io::Result<Self> {
+        self.tls = secure.map(Secure::connect).transpose()?.map(Box::new);
+        Ok(self)
     }
 
     pub(crate) fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.stream.write_all(bytes)
+        self.write_all(bytes)
     }
 
     /// A value that is there.
@@ -84,7 +100,7 @@ impl Peer {
             if let Some(answer) = self.take_answer()? {
                 return Ok(answer);
             }
-            match self.stream.read(&mut buffer)? {
+            match self.read(&mut buffer)? {
                 0 => return Err(ErrorKind::UnexpectedEof.into()),
                 count => self.unread.extend_from_slice(&buffer[..count]),
             }
@@ -118,7 +134,7 @@ impl Peer {
     /// What has come meanwhile, up to so many bytes, on a connection that does not block.
     pub(crate) fn hear(&mut self, most: usize) -> Heard {
         let mut buffer = vec![0; most];
-        match self.stream.read(&mut buffer) {
+        match self.read(&mut buffer) {
             Ok(0) => Heard::End,
             Ok(count) => {
                 buffer.truncate(count);
@@ -132,5 +148,27 @@ impl Peer {
     /// Goes without a farewell.
     pub(crate) fn reset(self) -> io::Result<()> {
         SockRef::from(&self.stream).set_linger(Some(Duration::ZERO))
+    }
+}
+
+impl Read for Peer {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match &mut self.tls {
+            None => self.stream.read(buffer),
+            Some(tls) => Stream::new(&mut **tls, &mut self.stream).read(buffer),
+        }
+    }
+}
+
+impl Write for Peer {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match &mut self.tls {
+            None => self.stream.write(bytes),
+            Some(tls) => Stream::new(&mut **tls, &mut self.stream).write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.stream.flush()
     }
 }

@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -14,9 +14,11 @@ use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use tempfile::TempDir;
 
 use crate::cores::Cores;
+use crate::held::Held;
 use crate::peer::{Peer, request};
 use crate::process::Process;
 use crate::program;
+use crate::secure::{self, Secure};
 
 const READY_WITHIN: Duration = Duration::from_secs(5);
 const RETRY_EVERY: Duration = Duration::from_millis(20);
@@ -38,6 +40,9 @@ pub(crate) struct Figures {
 pub(crate) struct Site {
     pub(crate) address: SocketAddr,
     ops_address: SocketAddr,
+    secure: Option<Secure>,
+    pub(crate) held: Held,
+    numbers: AtomicU64,
     process: Process,
     log: PathBuf,
     peak: Mutex<Figures>,
@@ -48,23 +53,39 @@ pub(crate) struct Site {
 
 impl Site {
     /// Starts it with these tables in its configuration, and waits until it has all keys cached.
-    pub(crate) fn start(cores: &Cores, tables: &str) -> io::Result<Self> {
+    pub(crate) fn start(cores: &Cores, tables: &str, is_secure: bool) -> io::Result<Self> {
         let files = TempDir::new()?;
+        let secure = is_secure.then(|| Secure::create(files.path())).transpose()?;
+        let tls = if is_secure { secure::TABLE } else { "" };
         let log = files.path().join("log");
-        let group = format!("budget = \"4 MiB\"\n{tables}");
+        let held = Held::start(cores)?;
+        let tables = tables.replace("{held}", &held.address.to_string());
+        let group = format!("budget = \"4 MiB\"\n{tables}{tls}");
         let stderr = File::create(&log)?.into();
         let (process, [address, ops_address]) =
             program::start(cores, files.path(), &group, values(), stderr)?;
         let peak = Mutex::default();
         let is_prelude = AtomicBool::new(false);
-        let mut site = Self { address, ops_address, process, log, peak, is_prelude, _files: files };
+        let _files = files;
+        let mut site = Self {
+            address,
+            ops_address,
+            secure,
+            held,
+            numbers: AtomicU64::new(0),
+            process,
+            log,
+            peak,
+            is_prelude,
+            _files,
+        };
         site.wait_until_ready()?;
         Ok(site)
     }
 
     fn wait_until_ready(&mut self) -> io::Result<()> {
         let begin = Instant::now();
-        while let Err(error) = Peer::connect(self.address).and_then(warm_up) {
+        while let Err(error) = self.connect().and_then(warm_up) {
             let ended = self.process.0.try_wait()?;
             if ended.is_some() || begin.elapsed() > READY_WITHIN {
                 let log = self.log();
@@ -76,7 +97,17 @@ impl Site {
     }
 
     pub(crate) fn connect(&self) -> io::Result<Peer> {
-        Peer::connect(self.address)
+        Peer::connect(self.address)?.secured(self.secure.as_ref())
+    }
+
+    /// One whose system takes no more than so many bytes for it.
+    pub(crate) fn connect_narrow(&self, bytes: usize) -> io::Result<Peer> {
+        Peer::connect_narrow(self.address, bytes)?.secured(self.secure.as_ref())
+    }
+
+    /// A number that was not there before.
+    pub(crate) fn next(&self) -> u64 {
+        self.numbers.fetch_add(1, Ordering::Relaxed)
     }
 
     pub(crate) fn figures(&self) -> io::Result<Figures> {

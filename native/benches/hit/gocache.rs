@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use crate::cases::Payload;
 use crate::cores::Cores;
 use crate::program;
-use crate::secure::Secure;
+use crate::secure::{self, Secure};
 use crate::server::Server;
 use crate::speech::Speech;
 
@@ -19,8 +19,7 @@ pub(crate) const BASE: &str = "/_gocache/bench/";
 pub(crate) fn start(cores: &Cores, is_secure: bool) -> io::Result<Server> {
     let files = TempDir::new()?;
     let secure = is_secure.then(|| Secure::create(files.path())).transpose()?;
-    let tls = "[tls]\ncertificate = \"cert.pem\"\nkey = \"key.pem\"\n";
-    let group = "budget = \"64 MiB\"\n".to_owned() + if is_secure { tls } else { "" };
+    let group = "budget = \"64 MiB\"\n".to_owned() + if is_secure { secure::TABLE } else { "" };
     let values = Payload::ALL.iter().map(|payload| (payload.key.to_owned(), payload.value()));
     // Its stderr stays the bench's: what it warns of belongs to whoever reads the table.
     let (process, [address, _]) =

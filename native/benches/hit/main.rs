@@ -18,12 +18,12 @@
 //! | `floor.rs` | the floor, a child process |
 //! | `gocache.rs` | a gocache with a filled database, a child process |
 //! | `others.rs` | the others, child processes |
-//! | `secure.rs` | TLS: a certificate, and the client's side |
 //! | `server.rs` | any server under test: ready, probed |
 //! | `speech.rs` | requests and answers, of HTTP and of memcached |
 //! | `table.rs` | medians and the table |
 //! | `../common/program.rs` | the gocache program, over a database |
 //! | `../common/process.rs` | a child process, started and killed |
+//! | `../common/secure.rs` | TLS: a certificate, and the client's side |
 //! | `../common/cores.rs` | which core runs what |
 
 mod cases;
@@ -37,6 +37,7 @@ mod others;
 mod process;
 #[path = "../common/program.rs"]
 mod program;
+#[path = "../common/secure.rs"]
 mod secure;
 mod server;
 mod speech;

@@ -128,14 +128,25 @@ impl Overrides {
 /// A value as TOML has it; what is none is a text, so that texts need no quotes.
 fn value<'i>(text: &'i str, span: &Range<usize>) -> DeValue<'i> {
     match DeValue::parse(text).map(Spanned::into_inner) {
-        Ok(DeValue::Array(mut array)) => {
-            for each in array.iter_mut() {
-                *each = Spanned::new(span.clone(), each.get_ref().clone());
-            }
-            DeValue::Array(array)
-        }
+        Ok(array @ DeValue::Array(_)) => placed(array, span),
         Ok(plain @ (DeValue::String(_) | DeValue::Integer(_) | DeValue::Boolean(_))) => plain,
         _ => DeValue::String(text.into()),
+    }
+}
+
+/// The same value, all of which stands in this place.
+fn placed<'i>(value: DeValue<'i>, span: &Range<usize>) -> DeValue<'i> {
+    let place =
+        |value: Spanned<DeValue<'i>>| Spanned::new(span.clone(), placed(value.into_inner(), span));
+    match value {
+        DeValue::Array(array) => DeValue::Array(array.into_iter().map(place).collect()),
+        DeValue::Table(table) => {
+            let pairs = table.into_iter();
+            let pairs = pairs
+                .map(|(key, value)| (Spanned::new(span.clone(), key.into_inner()), place(value)));
+            DeValue::Table(pairs.collect())
+        }
+        plain => plain,
     }
 }
 

@@ -116,8 +116,19 @@ pub(super) struct Cluster {
 pub(super) struct Tls {
     pub(super) certificate: Spanned<PathBuf>,
     pub(super) key: Spanned<PathBuf>,
+    /// Further ones, for other names.
+    #[serde(default)]
+    pub(super) certificates: Vec<Identity>,
     pub(super) client_ca: Option<Spanned<PathBuf>>,
     pub(super) client_certificate: Option<Spanned<String>>,
+    pub(super) client_crl: Option<Spanned<PathBuf>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Identity {
+    pub(super) certificate: Spanned<PathBuf>,
+    pub(super) key: Spanned<PathBuf>,
 }
 
 #[derive(Default, Deserialize)]

@@ -14,7 +14,8 @@ use toml::Spanned;
 
 use super::{ClusterConfig, ConfigError, error::Source, raw};
 use crate::tls::{
-    self, ClientAuth, Connector, Contexts, Identity, certificates, private_key, system_roots,
+    self, ClientAuth, Connector, Contexts, Identity, certificates, overdue, private_key,
+    system_roots,
 };
 
 /// TLS on the data port, and between nodes: what the files had in them when they were read.
@@ -34,30 +35,37 @@ impl TlsConfig {
         raw: &raw::Tls,
         cluster: Option<(&raw::Cluster, &ClusterConfig)>,
     ) -> Result<Self, ConfigError> {
-        let required = is_required(source, raw)?;
-        let clients = raw.client_ca.as_ref().map(|ca| {
-            let roots = read(source, ca, tls::roots)?;
-            Ok(ClientAuth { roots, required })
-        });
-        let identity = Identity {
-            chain: read(source, &raw.certificate, certificates)?,
-            key: read(source, &raw.key, private_key)?,
+        let mut warnings = Vec::new();
+        let mut warn = |file, what: Option<String>| {
+            warnings.extend(what.map(|what| about(source, file, &what).to_string()));
         };
+        let now = SystemTime::now();
+        let clients = client_auth(source, raw, &mut warn, now)?;
+        let mut identity = |certificate, key| {
+            let identity = identity(source, certificate, key)?;
+            warn(certificate, identity.untimely(now));
+            Ok(identity)
+        };
+        let first = identity(&raw.certificate, &raw.key)?;
+        let others = raw.certificates.iter().map(|it| identity(&it.certificate, &it.key));
+        let others: Vec<Identity> = others.collect::<Result<_, _>>()?;
         let nodes = cluster.map(|(raw, cluster)| names(source, raw, &cluster.nodes));
         let nodes = nodes.transpose()?.unwrap_or_default();
-        let nameless = cluster.and_then(|(raw, cluster)| {
-            let (own, certificate) =
-                (nodes.get(usize::from(cluster.own.0))?, identity.chain.first()?);
-            let is_named = tls::names_one_of(certificate, std::slice::from_ref(own));
-            let own = raw.own.get_ref();
-            (!is_named).then(|| format!("does not name the host of {own}; other nodes refuse it"))
-        });
+        warn(
+            &raw.certificate,
+            cluster.and_then(|(raw, cluster)| {
+                let own = nodes.get(usize::from(cluster.own.0))?;
+                let is_named = first.names_one_of(std::slice::from_ref(own));
+                let own = raw.own.get_ref();
+                (!is_named)
+                    .then(|| format!("does not name the host of {own}; other nodes refuse it"))
+            }),
+        );
         let peers = cluster.map(|(raw, _)| roots(source, raw.ca.as_ref(), &raw.own)).transpose()?;
-        let contexts = Contexts::new(identity, clients.transpose()?, peers);
-        let contexts = contexts.map_err(|error| unusable(source, raw, &error))?;
-        let warnings = contexts.untimely(SystemTime::now()).into_iter().chain(nameless);
-        let warnings = warnings.map(|what| about(source, &raw.certificate, &what).to_string());
-        Ok(Self { warnings: warnings.collect(), contexts, nodes })
+        let contexts = Contexts::new(first, others, clients, peers);
+        let contexts = contexts
+            .map_err(|error| source.at(&raw.key, format!("TLS cannot be used: {error}")))?;
+        Ok(Self { warnings, contexts, nodes })
     }
 
     /// What new sessions are made with.
@@ -81,6 +89,52 @@ impl TlsConfig {
     pub(crate) fn is_node(&self, certificate: &CertificateDer<'_>) -> bool {
         tls::names_one_of(certificate, &self.nodes)
     }
+}
+
+/// A certificate and its key.
+fn identity(
+    source: &Source<'_>,
+    certificate: &Spanned<PathBuf>,
+    key: &Spanned<PathBuf>,
+) -> Result<Identity, ConfigError> {
+    let chain = read(source, certificate, certificates)?;
+    let identity = Identity::new(chain, read(source, key, private_key)?);
+    identity.map_err(|error| match error {
+        Error::InconsistentKeys(_) => {
+            let certificate = source.path(certificate);
+            let what = format!("is not the key of the certificate in {}", certificate.display());
+            about(source, key, &what)
+        }
+        Error::InvalidCertificate(_) => about(source, certificate, &format!("is no use: {error}")),
+        error => about(source, key, &format!("cannot be used: {error}")),
+    })
+}
+
+/// How clients show who they are, if they are asked to.
+fn client_auth<'a>(
+    source: &Source<'_>,
+    raw: &'a raw::Tls,
+    mut warn: impl FnMut(&'a Spanned<PathBuf>, Option<String>),
+    now: SystemTime,
+) -> Result<Option<ClientAuth>, ConfigError> {
+    let required = is_required(source, raw)?;
+    let Some(ca) = &raw.client_ca else {
+        let needless = raw.client_crl.as_ref();
+        let error = needless.map(|crl| source.at(crl, "client_crl needs a client_ca"));
+        return error.map_or(Ok(None), Err);
+    };
+    let roots = read(source, ca, tls::roots)?;
+    let revoked = match &raw.client_crl {
+        None => Vec::new(),
+        Some(crl) => {
+            let revoked = read(source, crl, tls::revoked)?;
+            warn(crl, overdue(&revoked, now));
+            revoked
+        }
+    };
+    let file = raw.client_crl.as_ref().unwrap_or(ca);
+    let auth = ClientAuth::new(roots, required, revoked);
+    auth.map(Some).map_err(|why| about(source, file, &format!("cannot be used: {why}")))
 }
 
 /// Whether clients without a certificate are turned away.
@@ -108,20 +162,6 @@ fn read<T>(
 /// What is wrong with a file, in words that go on from its name.
 fn about(source: &Source<'_>, file: &Spanned<PathBuf>, what: &str) -> ConfigError {
     source.at(file, format!("{} {what}", source.path(file).display()))
-}
-
-/// Why there can be no TLS with what the files have in them.
-fn unusable(source: &Source<'_>, raw: &raw::Tls, error: &Error) -> ConfigError {
-    let raw::Tls { certificate, key, .. } = raw;
-    match error {
-        Error::InconsistentKeys(_) => {
-            let certificate = source.path(certificate);
-            let what = format!("is not the key of the certificate in {}", certificate.display());
-            about(source, key, &what)
-        }
-        Error::InvalidCertificate(_) => about(source, certificate, &format!("is no use: {error}")),
-        error => about(source, key, &format!("cannot be used: {error}")),
-    }
 }
 
 fn names(

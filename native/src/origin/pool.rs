@@ -4,17 +4,16 @@ use std::{
     borrow::Cow,
     io,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{
-        Arc, Mutex, PoisonError,
-        mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
-    },
+    sync::Arc,
     thread,
     time::{Duration, Instant},
 };
 
+use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use gocache_core::{Fetch, Load, LoadError, Value};
 
 use super::{Failure, Origin};
+use crate::locks::assert_none_held;
 
 /// Brings home what came of a load of the origin of this name.
 pub(crate) type Land = Arc<dyn Fn(&str, Fetch, Ended) + Send + Sync>;
@@ -31,7 +30,7 @@ pub(crate) struct Ended {
 /// Threads that load, and the queue before them. They end when the pool is dropped and the loads
 /// they are at come back.
 #[derive(Debug)]
-pub(crate) struct Pool(SyncSender<Job>);
+pub(crate) struct Pool(Sender<Job>);
 
 /// A load that waits for a worker, and since when.
 #[derive(Debug)]
@@ -57,10 +56,9 @@ impl Pool {
         origin: impl Fn() -> O + Clone + Send + 'static,
         land: &Land,
     ) -> io::Result<Self> {
-        let (sender, receiver) = sync_channel(queue);
-        let receiver = Arc::new(Mutex::new(receiver));
+        let (sender, receiver) = bounded(queue);
         for number in 0..workers {
-            let (receiver, land) = (Arc::clone(&receiver), Arc::clone(land));
+            let (receiver, land) = (receiver.clone(), Arc::clone(land));
             let (terms, origin) = (terms.clone(), origin.clone());
             let name = format!("{}-{number}", terms.origin);
             thread::Builder::new()
@@ -72,23 +70,18 @@ impl Pool {
 
     /// Queues a load; gives it back if the queue is full.
     pub(crate) fn submit(&self, fetch: Fetch) -> Result<(), Fetch> {
+        assert_none_held();
         self.0.try_send(Job { fetch, queued: Instant::now() }).map_err(|error| match error {
             TrySendError::Full(job) | TrySendError::Disconnected(job) => job.fetch,
         })
     }
 }
 
-fn work<O: Origin>(
-    receiver: &Mutex<Receiver<Job>>,
-    terms: &Terms,
-    origin: &impl Fn() -> O,
-    land: &Land,
-) {
+fn work<O: Origin>(receiver: &Receiver<Job>, terms: &Terms, origin: &impl Fn() -> O, land: &Land) {
     let mut source = origin();
     loop {
-        // A poisoned lock would mean that `recv` panicked; the receiver would be as good as before.
-        let next = receiver.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok(Job { fetch, queued }) = next else { return };
+        assert_none_held();
+        let Ok(Job { fetch, queued }) = receiver.recv() else { return };
         // Nobody waits for it any more. To do it all the same would make the next ones late too.
         let waited = queued.elapsed();
         if waited >= terms.patience {

@@ -4,6 +4,7 @@
 use std::{io, mem, sync::atomic::Ordering, time::Duration};
 
 use super::{event_loop::EventLoop, lanes::Control, shared::Shared};
+use crate::locks::assert_none_held;
 
 /// Connections that a turn takes. Whoever is served already waits for no more than these.
 pub(super) const A_TURN: usize = 16;
@@ -20,6 +21,7 @@ impl EventLoop {
         let most = if self.is_shared { 1 } else { most };
         for _ in 0..most {
             let Some(listener) = &self.listener else { return };
+            assert_none_held();
             match listener.accept() {
                 Ok((stream, _)) => self.welcome(shared, stream),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {

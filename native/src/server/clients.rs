@@ -17,6 +17,7 @@ use crate::{
     conn::Conn,
     data::{DataPlane, MAX_SLOTS},
     engine::Engine,
+    locks::assert_none_held,
     meter::{Closed, Handshake},
     ops::OpsPlane,
     phase::Next,
@@ -235,6 +236,7 @@ impl EventLoop {
             return Ok(());
         }
         let mut bytes = 0;
+        assert_none_held();
         let sent = client.send(&mut bytes);
         if bytes > 0 {
             self.tally.meter.sent_bytes.add(bytes as u64);

@@ -26,8 +26,8 @@ use super::{
     upstreams::Upstreams,
 };
 use crate::{
-    answer::Turn, clock::Clock, config::Config, data::Address, engine::Engine, meter::Tally,
-    output::Output, recurring::Recurring,
+    answer::Turn, clock::Clock, config::Config, data::Address, engine::Engine,
+    locks::assert_none_held, meter::Tally, output::Output, recurring::Recurring,
 };
 
 pub(super) const LISTENER: Token = Token(usize::MAX - 1);
@@ -141,59 +141,74 @@ impl EventLoop {
     pub(super) fn run<E: Engine>(mut self, current: &Current<E>) -> io::Result<()> {
         let mut events = Events::with_capacity(1 << 10);
         let Some((mut shared, mut generation)) = current.get() else { return Ok(()) };
-        self.tally = Tally::new(Arc::clone(&shared.meters.lanes[self.lane]));
-        self.adopt(&shared);
+        self.join(&shared);
         while !self.is_over(&shared) {
-            match self.poll.poll(&mut events, self.timeout()) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                other => other?,
-            }
-            if self.clock.tick() {
-                self.recurring.set_date(self.clock.date());
-            }
+            self.wait(&mut events, self.timeout())?;
             if current.generation() != generation
                 && let Some(next) = current.get()
             {
                 (shared, generation) = next;
                 self.adopt(&shared);
             }
-            let shared = &*shared;
-            // First of all: what is answered from here on says that it is the last.
-            if shared.control.stage() > Stage::Serving && !self.draining {
-                self.drain(shared);
-            }
-            for event in &events {
-                match event.token() {
-                    LISTENER => self.accept(shared, A_TURN),
-                    WAKER => {}
-                    Token(token) if token % 2 == 0 => self.client_event(token / 2, event),
-                    Token(token) => self.upstream_event(shared, token / 2, event),
-                }
-            }
-            if mem::take(&mut self.accepts_more) {
-                self.accept(shared, A_TURN);
-            }
-            self.posts(shared);
-            self.timers(shared);
-            // What is marked meanwhile has its turn in the next one.
-            let going_on = self.goes_on.len().min(GO_ON_A_TURN);
-            let mut dirty = mem::replace(&mut self.dirty, mem::take(&mut self.was_dirty));
-            dirty.drain(..).for_each(|slot| self.pump(shared, slot));
-            self.was_dirty = dirty;
-            for _ in 0..going_on {
-                if let Some(slot) = self.goes_on.pop_front() {
-                    self.pump(shared, slot);
-                }
-            }
-            self.pump_more_upstreams(shared);
-            self.relay(shared);
-            while let Some(fetch) = self.fetches.pop() {
-                self.dispatch(shared, fetch);
-            }
-            let Self { tally, clock, lane, .. } = &self;
-            tally.record(&shared.meters, *lane, clock.turn(), || clock.elapsed());
+            self.turn(&shared, &events);
         }
         Ok(())
+    }
+
+    /// Begins to count among those of a server.
+    fn join<E>(&mut self, shared: &Shared<E>) {
+        self.tally = Tally::new(Arc::clone(&shared.meters.lanes[self.lane]));
+        self.adopt(shared);
+    }
+
+    /// Waits for something to do, for so long at the most.
+    fn wait(&mut self, events: &mut Events, timeout: Option<Duration>) -> io::Result<()> {
+        assert_none_held();
+        match self.poll.poll(events, timeout) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            other => other?,
+        }
+        if self.clock.tick() {
+            self.recurring.set_date(self.clock.date());
+        }
+        Ok(())
+    }
+
+    fn turn<E: Engine>(&mut self, shared: &Shared<E>, events: &Events) {
+        // First of all: what is answered from here on says that it is the last.
+        if shared.control.stage() > Stage::Serving && !self.draining {
+            self.drain(shared);
+        }
+        for event in events {
+            match event.token() {
+                LISTENER => self.accept(shared, A_TURN),
+                WAKER => {}
+                Token(token) if token % 2 == 0 => self.client_event(token / 2, event),
+                Token(token) => self.upstream_event(shared, token / 2, event),
+            }
+        }
+        if mem::take(&mut self.accepts_more) {
+            self.accept(shared, A_TURN);
+        }
+        self.posts(shared);
+        self.timers(shared);
+        // What is marked meanwhile has its turn in the next one.
+        let going_on = self.goes_on.len().min(GO_ON_A_TURN);
+        let mut dirty = mem::replace(&mut self.dirty, mem::take(&mut self.was_dirty));
+        dirty.drain(..).for_each(|slot| self.pump(shared, slot));
+        self.was_dirty = dirty;
+        for _ in 0..going_on {
+            if let Some(slot) = self.goes_on.pop_front() {
+                self.pump(shared, slot);
+            }
+        }
+        self.pump_more_upstreams(shared);
+        self.relay(shared);
+        while let Some(fetch) = self.fetches.pop() {
+            self.dispatch(shared, fetch);
+        }
+        let Self { tally, clock, lane, .. } = &self;
+        tally.record(&shared.meters, *lane, clock.turn(), || clock.elapsed());
     }
 
     /// Goes on with another configuration.
@@ -339,3 +354,7 @@ impl EventLoop {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "fairness_tests.rs"]
+mod tests;

@@ -2,16 +2,17 @@
 
 use std::{
     mem,
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering},
-    },
+    sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering},
 };
 
 use gocache_core::{Done, Error, Found, Landing, Waiter};
 use mio::Waker;
 
-use crate::{data::Address, reloads::Reloads};
+use crate::{
+    data::Address,
+    locks::{Lock, assert_none_held},
+    reloads::Reloads,
+};
 
 /// What is posted to a loop: a load is over, for these waiters of it.
 pub(super) struct Post {
@@ -22,7 +23,7 @@ pub(super) struct Post {
 /// The post box of one loop.
 pub(super) struct Lane {
     waker: Waker,
-    posts: Mutex<Vec<Post>>,
+    posts: Lock<Vec<Post>>,
 }
 
 /// In which part of its life the server is.
@@ -47,14 +48,14 @@ pub(super) struct Control {
     pub(super) starved: AtomicUsize,
     failed: AtomicBool,
     pub(super) reloads: Reloads,
-    on_failure: Mutex<Option<Hook>>,
+    on_failure: Lock<Option<Hook>>,
 }
 
-type Hook = Box<dyn FnOnce() + Send>;
+type Hook = Box<dyn FnOnce() + Send + Sync>;
 
 impl Control {
     pub(super) fn new(wakers: Vec<Waker>) -> Self {
-        let lane = |waker| Lane { waker, posts: Mutex::default() };
+        let lane = |waker| Lane { waker, posts: Lock::default() };
         Self {
             lanes: wakers.into_iter().map(lane).collect(),
             stage: AtomicU8::new(Stage::Serving as u8),
@@ -62,7 +63,7 @@ impl Control {
             starved: AtomicUsize::new(0),
             failed: AtomicBool::new(false),
             reloads: Reloads::new(),
-            on_failure: Mutex::default(),
+            on_failure: Lock::default(),
         }
     }
 
@@ -104,7 +105,7 @@ impl Control {
     pub(super) fn fail(&self) {
         self.failed.store(true, Ordering::Release);
         self.advance(Stage::Draining);
-        let hook = self.on_failure.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let hook = self.on_failure.write().take();
         if let Some(hook) = hook {
             hook();
         }
@@ -112,7 +113,7 @@ impl Control {
 
     /// Arranges for `hook` to be called if a loop fails; at once if one has.
     pub(super) fn on_failure(&self, hook: Hook) {
-        *self.on_failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(hook);
+        *self.on_failure.write() = Some(hook);
         if self.has_failed() {
             self.fail();
         }
@@ -151,19 +152,18 @@ impl Control {
 
     /// Takes what was posted to a loop.
     pub(super) fn collect(&self, lane: usize) -> Vec<Post> {
-        let mut posts = self.lanes[lane].posts.lock().unwrap_or_else(PoisonError::into_inner);
-        mem::take(&mut posts)
+        mem::take(&mut *self.lanes[lane].posts.write())
     }
 }
 
 impl Lane {
     fn post(&self, post: Post) {
-        // Nothing can panic under this lock, and the list would be sound if it did.
-        self.posts.lock().unwrap_or_else(PoisonError::into_inner).push(post);
+        self.posts.write().push(post);
         self.wake();
     }
 
     fn wake(&self) {
+        assert_none_held();
         // It fails only where the loop is gone, and with it whoever waited on it.
         drop(self.waker.wake());
     }

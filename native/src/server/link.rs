@@ -11,12 +11,13 @@ use rustls::Error;
 
 use super::{timers::Timer, upstream::Upstream};
 use crate::{
+    locks::assert_none_held,
     tls::{Came, Session, tls_error},
     upstream::{Exchange, Outcome},
 };
 
 /// Reads of one link in a turn: a large value must not keep the clients of the loop waiting.
-const READS: usize = 16;
+pub(super) const READS: usize = 16;
 
 /// A connection that we opened.
 pub(super) struct Link {
@@ -30,6 +31,8 @@ pub(super) struct Link {
     pub(super) reused: bool,
     /// Which address of its target is being connected to, counted from the preferred one.
     pub(super) attempt: usize,
+    /// It has more to read than was its turn, and has its next one in any case.
+    pub(super) goes_on: bool,
     pub(super) state: State,
 }
 
@@ -68,6 +71,7 @@ pub(super) fn move_bytes(
     scratch: &mut [u8],
     plain: &mut [u8],
 ) -> io::Result<Moved> {
+    assert_none_held();
     for _ in 0..READS {
         send(stream, tls.as_deref_mut(), exchange)?;
         let count = match stream.read(scratch) {

@@ -18,7 +18,7 @@ use std::{
     fmt, io, mem,
     net::SocketAddr,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     thread::{self, JoinHandle},
     time::Duration,
 };
@@ -34,6 +34,7 @@ use crate::{
     clock::{Clock, Epoch},
     config::{Config, ConfigError},
     engine::{self, Engine},
+    locks::Lock,
     sockets::Sockets,
 };
 
@@ -42,7 +43,8 @@ pub struct Server {
     addr: SocketAddr,
     ops_addr: SocketAddr,
     control: Arc<Control>,
-    reload: Mutex<Reload>,
+    /// Away as long as it is at work.
+    reload: Lock<Option<Reload>>,
     data: Vec<JoinHandle<()>>,
     ops: JoinHandle<()>,
     overdue: JoinHandle<()>,
@@ -52,7 +54,7 @@ pub struct Server {
 const OVERDUE: Duration = Duration::from_millis(20);
 
 /// Takes up another configuration; see [`Server::reload`].
-type Reload = Box<dyn FnMut(Config) -> Result<Vec<&'static str>, String> + Send>;
+type Reload = Box<dyn FnMut(Config) -> Result<Vec<&'static str>, String> + Send + Sync>;
 
 /// Why a server did not start.
 #[derive(Debug)]
@@ -160,7 +162,7 @@ impl Server {
                 Ok(waiting)
             }
         });
-        let reload = Mutex::new(reload as Reload);
+        let reload = Lock::new(Some(reload as Reload));
         Ok(Self { addr, ops_addr, control, reload, data: threads, ops, overdue })
     }
 
@@ -191,16 +193,17 @@ impl Server {
         &self,
         read: impl FnOnce() -> Result<Config, ConfigError>,
     ) -> Result<Vec<&'static str>, String> {
-        // If it panicked, nothing was published.
-        let mut reload = self.reload.lock().unwrap_or_else(PoisonError::into_inner);
-        let result = read().map_err(|error| error.to_string()).and_then(&mut **reload);
+        let reload = self.reload.write().take();
+        let mut reload = reload.ok_or("another configuration is being taken up just now")?;
+        let result = read().map_err(|error| error.to_string()).and_then(&mut reload);
+        *self.reload.write() = Some(reload);
         self.control.reloads.note(result.is_ok());
         result
     }
 
     /// Arranges for `hook` to be called if an event loop fails, which is a bug. The server does not
     /// go on without it: it drains.
-    pub fn on_failure(&self, hook: impl FnOnce() + Send + 'static) {
+    pub fn on_failure(&self, hook: impl FnOnce() + Send + Sync + 'static) {
         self.control.on_failure(Box::new(hook));
     }
 

@@ -14,6 +14,7 @@ use crate::{
     config::Config,
     conn::Conn,
     engine::Engine,
+    locks::assert_none_held,
     meter::Handshake,
     output::MAX_SLICES,
     phase::Next,
@@ -107,6 +108,7 @@ impl Client {
 
     /// Reads from the socket, where there can be more.
     pub(super) fn receive(&mut self, scratch: &mut [u8]) -> io::Result<usize> {
+        assert_none_held();
         match &self.tls {
             Some(tls) if tls.has_ended => Ok(0),
             _ => self.stream.read(scratch),

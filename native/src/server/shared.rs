@@ -4,7 +4,7 @@
 use std::{
     io,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -21,6 +21,7 @@ use crate::{
     cluster::Breaker,
     config::{Config, OriginConfig, OriginKind, SqliteConfig, Target, TlsConfig},
     engine::Engine,
+    locks::Lock,
     meter::Meters,
     ops::{GroupReport, Report},
     origin::{Land, Pool, Sqlite, Terms},
@@ -243,19 +244,19 @@ fn pool(config: &Config, name: &str, sqlite: &SqliteConfig, land: &Land) -> io::
 /// What is served by now, for all threads of a server.
 pub(super) struct Current<E> {
     /// Empty only until the start is over.
-    shared: Mutex<Option<Arc<Shared<E>>>>,
+    shared: Lock<Option<Arc<Shared<E>>>>,
     /// Counts what has been served by.
     generation: AtomicU64,
 }
 
 impl<E: Engine> Current<E> {
     pub(super) fn new() -> Self {
-        Self { shared: Mutex::new(None), generation: AtomicU64::new(0) }
+        Self { shared: Lock::new(None), generation: AtomicU64::new(0) }
     }
 
     /// What is served by now, and its number.
     pub(super) fn get(&self) -> Option<(Arc<Shared<E>>, u64)> {
-        let shared = self.lock();
+        let shared = self.shared.read();
         Some((Arc::clone(shared.as_ref()?), self.generation()))
     }
 
@@ -266,16 +267,11 @@ impl<E: Engine> Current<E> {
     }
 
     pub(super) fn set(&self, next: Shared<E>) {
-        let mut shared = self.lock();
+        let mut shared = self.shared.write();
         let before = shared.replace(Arc::new(next));
         self.generation.fetch_add(1, Ordering::Relaxed);
         drop(shared);
         drop(before);
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Option<Arc<Shared<E>>>> {
-        // Nothing panics under this lock.
-        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The way of a worker's load back to whoever waits for it.

@@ -12,6 +12,7 @@ use gocache_core::{Instant, encode};
 use crate::{
     cluster::Breaker,
     config::Target,
+    locks::assert_none_held,
     tls::{Connector, Session},
 };
 
@@ -46,6 +47,7 @@ impl Upstream {
             }
             _ => Cow::Borrowed(target.authority.as_str()),
         };
+        assert_none_held();
         let addresses = named.to_socket_addrs().map(Iterator::collect);
         let addresses = addresses.unwrap_or_else(|error| {
             tracing::warn!(host = %named, %error, "the name cannot be resolved; loads from it fail");

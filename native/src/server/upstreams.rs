@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{
     engine::Engine,
+    locks::assert_none_held,
     upstream::{Exchange, Kind, Outcome, Purpose, is_dot_segment},
 };
 
@@ -93,7 +94,8 @@ impl EventLoop {
     /// Goes on with the links that had more to read.
     pub(super) fn pump_more_upstreams<E: Engine>(&mut self, shared: &Shared<E>) {
         for slot in std::mem::take(&mut self.upstreams.more) {
-            if self.upstreams.links.contains(slot) {
+            if let Some(link) = self.upstreams.links.get_mut(slot) {
+                link.goes_on = false;
                 self.pump_upstream(shared, slot);
             }
         }
@@ -115,6 +117,7 @@ impl EventLoop {
         exchange: Exchange,
         attempt: usize,
     ) {
+        assert_none_held();
         let entry = self.upstreams.links.vacant_entry();
         let slot = entry.key();
         let interest = Interest::READABLE | Interest::WRITABLE;
@@ -141,6 +144,7 @@ impl EventLoop {
             deadline: self.clock.now(),
             reused: false,
             attempt,
+            goes_on: false,
             state: State::Connecting(exchange),
         });
         // Only for a peer there is somebody else to ask soon.
@@ -191,7 +195,10 @@ impl EventLoop {
             },
             State::Busy(exchange) => link.state = State::Busy(exchange),
         }
-        self.pump_upstream(shared, slot);
+        // Who goes on anyway gets no turn more for what comes meanwhile.
+        if self.upstreams.links.get(slot).is_some_and(|link| !link.goes_on) {
+            self.pump_upstream(shared, slot);
+        }
     }
 
     pub(super) fn upstream_timer<E: Engine>(
@@ -221,7 +228,10 @@ impl EventLoop {
         let State::Busy(exchange) = &mut link.state else { return };
         match move_bytes(&mut link.stream, link.tls.as_deref_mut(), exchange, scratch, plain) {
             Ok(Moved::Waits) => {}
-            Ok(Moved::More) => upstreams.more.push(slot),
+            Ok(Moved::More) => {
+                link.goes_on = true;
+                upstreams.more.push(slot);
+            }
             Ok(Moved::Over(outcome)) => self.finish(shared, slot, outcome),
             Err(_) if link.reused && exchange.is_untouched() => self.again(shared, slot),
             Err(error) => {

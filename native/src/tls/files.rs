@@ -5,24 +5,30 @@ use std::{fs::File, io::Read, path::Path, time::SystemTime};
 
 use rustls::{
     RootCertStore,
-    pki_types::{CertificateDer, PrivateKeyDer, pem, pem::PemObject},
+    pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer, pem, pem::PemObject},
 };
-use x509_cert::{Certificate, der::Decode};
+use x509_cert::{Certificate, crl::CertificateList, der::Decode};
 
 /// Bytes of a file at the most: the largest bundles of authorities have a tenth of it.
 const MAX_BYTES: u64 = 4 << 20;
 
 /// The certificates of a file, in their order.
 pub(crate) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
+    all(path, "certificate in PEM (-----BEGIN CERTIFICATE-----)")
+}
+
+/// The lists of revoked certificates of a file.
+pub(crate) fn revoked(path: &Path) -> Result<Vec<CertificateRevocationListDer<'static>>, String> {
+    all(path, "list of revoked certificates in PEM (-----BEGIN X509 CRL-----)")
+}
+
+/// All items of a kind in a file, of which there is one at least.
+fn all<T: PemObject>(path: &Path, what: &str) -> Result<Vec<T>, String> {
     let text = read(path)?;
-    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
-    match certificates {
-        Ok(certificates) if certificates.is_empty() => {
-            Err("holds no certificate in PEM (-----BEGIN CERTIFICATE-----)".to_owned())
-        }
-        Ok(certificates) => Ok(certificates),
-        Err(error) => Err(format!("is not PEM: {error}")),
-    }
+    let items: Vec<T> = T::pem_slice_iter(&text)
+        .collect::<Result<_, _>>()
+        .map_err(|error| format!("is not PEM: {error}"))?;
+    if items.is_empty() { Err(format!("holds no {what}")) } else { Ok(items) }
 }
 
 /// The first private key of a file.
@@ -64,6 +70,22 @@ pub(super) fn validity(certificate: &CertificateDer<'_>) -> Option<(SystemTime, 
     let certificate = Certificate::from_der(certificate).ok()?;
     let validity = certificate.tbs_certificate().validity();
     Some((validity.not_before.to_system_time(), validity.not_after.to_system_time()))
+}
+
+/// What is wrong with lists of revoked certificates at this time, if anything is.
+pub(crate) fn overdue(
+    lists: &[CertificateRevocationListDer<'_>],
+    now: SystemTime,
+) -> Option<String> {
+    let next = |list: &CertificateRevocationListDer<'_>| {
+        let list: CertificateList = Decode::from_der(list).ok()?;
+        Some(list.tbs_cert_list.next_update?.to_system_time())
+    };
+    let next = lists.iter().filter_map(next).min().filter(|next| *next < now)?;
+    let next = humantime::format_rfc3339_seconds(next);
+    Some(format!(
+        "should have been renewed by {next}; until it is, clients of its authority are refused"
+    ))
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, String> {

@@ -7,6 +7,7 @@
 //! | sessions are resumed by tickets (RFC 8446, 4.6.1) | nothing is kept for who has gone |
 //! | a reload draws their keys anew | nobody comes back by what the files no longer allow |
 //! | no early data (RFC 8446, 8) | it can be replayed |
+//! | no OCSP, neither stapled nor asked | authorities give it up; who revokes hands us a list |
 //! | no renegotiation, no compression | rustls has neither |
 //! | no kTLS | a value is copied once into its records either way, and not every kernel has it |
 //!
@@ -34,7 +35,7 @@ mod session;
 mod tests;
 
 pub(crate) use contexts::{ClientAuth, Connector, Contexts, Identity, names_one_of};
-pub(crate) use files::{certificates, private_key, roots, system_roots};
+pub(crate) use files::{certificates, overdue, private_key, revoked, roots, system_roots};
 pub(crate) use session::{Came, Session, tls_error};
 
 /// What is spoken inside TLS, as ALPN (RFC 7301) settled it.

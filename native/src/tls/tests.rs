@@ -18,8 +18,8 @@ fn pair() -> (Session, Session) {
     let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).expect("PKCS #8");
     let mut roots = RootCertStore::empty();
     roots.add(certificate.clone()).expect("it vouches for itself");
-    let identity = Identity { chain: vec![certificate], key };
-    let contexts = Contexts::new(identity, None, None).expect("they belong together");
+    let identity = Identity::new(vec![certificate], key).expect("they belong together");
+    let contexts = Contexts::new(identity, [], None, None).expect("the system has random numbers");
     let client = Connector::for_roots(roots, name(HOST)).expect("sound roots");
     (client.connect().expect("a session"), contexts.accept().expect("a session"))
 }

@@ -1,4 +1,4 @@
-//! TLS for the bench: a certificate for the server, and the client's side.
+//! TLS for a bench: a certificate for the server, and the client's side.
 
 use std::fs;
 use std::io;
@@ -8,6 +8,9 @@ use std::sync::Arc;
 
 use rustls::crypto::ring;
 use rustls::{ClientConfig, ClientConnection, RootCertStore};
+
+/// The tables of a configuration with that certificate.
+pub(crate) const TABLE: &str = "[tls]\ncertificate = \"cert.pem\"\nkey = \"key.pem\"\n";
 
 /// A client that trusts the certificate of one server.
 #[derive(Clone)]
