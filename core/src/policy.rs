@@ -87,10 +87,10 @@ pub trait Policy<A: Memory>: Sized {
     fn check(&self, table: &Table<A>) -> alloc::vec::Vec<u32>;
 }
 
-/// Bits of the meter: two count the uses after the first, one is the policy's own, five are the
-/// generation (see `store`).
+/// Bits of the meter: two count uses, one says whether the entry is promoted to where those stand that
+/// were asked for again, five are the generation (see `store`).
 const USES: u8 = 0b011;
-const OWN: u8 = 0b100;
+const PROMOTED: u8 = 0b100;
 const GENERATION_SHIFT: u8 = 3;
 
 /// Generations that the meter tells apart.
@@ -102,7 +102,7 @@ pub(crate) const fn meter(generation: u32) -> u8 {
 }
 
 impl<A: Memory> Value<A> {
-    /// Uses since it was stored, up to three.
+    /// Uses since it was stored, or promoted, up to three.
     pub(crate) fn uses(&self) -> u8 {
         self.meter().load(Ordering::Relaxed) & USES
     }
@@ -122,17 +122,23 @@ impl<A: Memory> Value<A> {
         }
     }
 
-    fn own_bit(&self) -> bool {
-        self.meter().load(Ordering::Relaxed) & OWN != 0
+    fn is_promoted(&self) -> bool {
+        self.meter().load(Ordering::Relaxed) & PROMOTED != 0
     }
 
-    fn set_own_bit(&self) {
+    /// Promotes it. Its uses are counted anew.
+    fn promote(&self) {
         let meter = self.meter().load(Ordering::Relaxed);
-        self.meter().store(meter | OWN, Ordering::Relaxed);
+        self.meter().store(meter & !USES | PROMOTED, Ordering::Relaxed);
+    }
+
+    /// Whether it was never asked for again, neither here nor when it was promoted.
+    pub(crate) fn is_unused(&self) -> bool {
+        self.meter().load(Ordering::Relaxed) & (USES | PROMOTED) == 0
     }
 
     pub(crate) fn is_of(&self, generation: u32) -> bool {
-        self.meter().load(Ordering::Relaxed) & !(USES | OWN) == meter(generation)
+        self.meter().load(Ordering::Relaxed) & !(USES | PROMOTED) == meter(generation)
     }
 }
 
