@@ -8,6 +8,10 @@
 mod lru;
 mod s3fifo;
 
+mod queues;
+
+mod ghosts;
+
 use core::sync::atomic::Ordering;
 
 pub use lru::Lru;
@@ -115,21 +119,14 @@ impl<A: Memory> Value<A> {
         self.meter().store(meter + u8::from(meter & USES < USES), Ordering::Relaxed);
     }
 
-    fn discount_use(&self) {
-        let meter = self.meter().load(Ordering::Relaxed);
-        if meter & USES > 0 {
-            self.meter().store(meter - 1, Ordering::Relaxed);
-        }
-    }
-
     fn is_promoted(&self) -> bool {
         self.meter().load(Ordering::Relaxed) & PROMOTED != 0
     }
 
-    /// Promotes it. Its uses are counted anew.
-    fn promote(&self) {
+    /// Promotes it, with so many uses left to count on from.
+    fn promote(&self, uses: u8) {
         let meter = self.meter().load(Ordering::Relaxed);
-        self.meter().store(meter & !USES | PROMOTED, Ordering::Relaxed);
+        self.meter().store(meter & !USES | PROMOTED | uses, Ordering::Relaxed);
     }
 
     /// Whether it was never asked for again, neither here nor when it was promoted.
