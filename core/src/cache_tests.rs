@@ -72,6 +72,26 @@ fn s3_fifo_keeps_what_is_used_from_a_scan() {
     assert!(cache.len_of(&gone).is_some(), "it came back into the main queue");
 }
 
+#[test]
+fn s3_fifo_remembers_large_ones_too() {
+    let large = std::vec![7; 30 << 10];
+    let mut cache: Cache<S3Fifo> = cache(256 << 10);
+    for number in 0..20 {
+        assert_eq!(cache.put(&name(number), &large), Ok(()));
+    }
+    let gone = name(19 - cache.len());
+    assert_eq!(
+        cache.len_of(&gone),
+        None,
+        "it went last, and left nothing in its part of the table"
+    );
+    assert_eq!(cache.put(&gone, &large), Ok(()));
+    for number in 20..40 {
+        assert_eq!(cache.put(&name(number), &large), Ok(()));
+    }
+    assert!(cache.len_of(&gone).is_some(), "it came back into the main queue");
+}
+
 fn asked_for_once_each<P: Policy<Global>>() {
     let mut cache = cache::<P>(16 << 10);
     for number in 0..1_000 {

@@ -24,48 +24,48 @@ const fn fingerprint(hash: u64) -> u32 {
 }
 
 impl Line {
-    /// Remembers a hash, and forgets the oldest one.
-    fn remember(&mut self, mark: u32) {
-        self.0.iter_mut().fold(mark, |newer, place| mem::replace(place, newer));
-    }
-
-    /// Says whether a hash is remembered, and forgets it.
-    fn recall(&mut self, mark: u32) -> bool {
-        let found = self.0.iter_mut().find(|other| **other == mark);
-        found.map(|place| *place = 0).is_some()
-    }
+    const EMPTY: Self = Self([0; WAYS]);
 }
 
 /// The ghost queue of S3-FIFO, as long as the main one: nine in ten of the entries that are cached.
 pub(super) struct Ghosts<A: Memory> {
-    /// For each segment of the table.
+    /// For each segment of the table. The first line is kept while the segment is empty, as it often
+    /// is where entries are large.
     lines: Vec<Vec<Line, A>, A>,
 }
 
 impl<A: Memory> Ghosts<A> {
     pub(super) fn new(segments: usize, allocator: A) -> Result<Self, OutOfMemory> {
-        let none = |_| Vec::new_in(allocator.clone());
-        Ok(Self { lines: room::filled(segments, allocator.clone(), none)? })
+        let mut lines = room::empty(segments, allocator.clone())?;
+        for _ in 0..segments {
+            let first = room::filled(1, allocator.clone(), |_| Line::EMPTY)?;
+            room::place(&mut lines, first);
+        }
+        Ok(Self { lines })
     }
 
     /// Where a hash is remembered.
-    fn line(&mut self, hash: u64, table: &Table<A>) -> Option<&mut Line> {
+    fn line(&mut self, hash: u64, table: &Table<A>) -> Option<&mut [u32]> {
+        let mean = table.len().checked_div(self.lines.len())?;
         let lines = self.lines.get_mut(table.segment_of(hash))?;
+        // A single line has more places than such a segment has entries, on average.
+        let places = if lines.len() == 1 { WAYS.min(mean + 1) } else { WAYS };
         // By other bits than those that have chosen the shard: else a shard uses few of its lines.
         let line = share(hash, lines.len());
-        lines.get_mut(line)
+        lines.get_mut(line)?.0.get_mut(..places)
     }
 
-    /// Remembers a hash.
+    /// Remembers a hash, and forgets the oldest one.
     pub(super) fn remember(&mut self, hash: u64, table: &Table<A>) {
-        let line = self.line(hash, table);
-        line.into_iter().for_each(|line| line.remember(fingerprint(hash)));
+        let Some(line) = self.line(hash, table) else { return };
+        line.iter_mut().fold(fingerprint(hash), |newer, place| mem::replace(place, newer));
     }
 
     /// Says whether a hash is remembered, and forgets it.
     pub(super) fn recall(&mut self, hash: u64, table: &Table<A>) -> bool {
-        let line = self.line(hash, table);
-        line.is_some_and(|line| line.recall(fingerprint(hash)))
+        let Some(line) = self.line(hash, table) else { return false };
+        let found = line.iter_mut().find(|place| **place == fingerprint(hash));
+        found.map(|place| *place = 0).is_some()
     }
 
     /// Has at hand where a hash is remembered.
@@ -78,7 +78,7 @@ impl<A: Memory> Ghosts<A> {
     /// Lines for a segment with room for so many entries. It is two thirds full on average; the
     /// main queue has nine in ten of that.
     const fn count(capacity: usize) -> usize {
-        (capacity * 6 / 10).div_ceil(WAYS)
+        capacity * 6 / 10 / WAYS + 1
     }
 
     /// See [`Policy::growth`](super::Policy::growth).
@@ -93,7 +93,7 @@ impl<A: Memory> Ghosts<A> {
         let next = Self::count(capacity);
         let lines = self.lines.get_mut(segment).filter(|lines| lines.len() < next);
         let Some(old) = lines else { return Ok(0) };
-        let mut new = room::filled(next, old.allocator().clone(), |_| Line([0; WAYS]))?;
+        let mut new = room::filled(next, old.allocator().clone(), |_| Line::EMPTY)?;
         // A hash keeps its place among the lines. Of those that were one line, all find what that
         // one remembered.
         for (at, line) in new.iter_mut().enumerate() {
@@ -107,7 +107,8 @@ impl<A: Memory> Ghosts<A> {
 
     /// See [`Policy::shrink`](super::Policy::shrink).
     pub(super) fn shrink(&mut self, segment: usize) -> usize {
-        let Some(lines) = self.lines.get_mut(segment) else { return 0 };
+        let lines = self.lines.get_mut(segment).filter(|lines| lines.len() > 1);
+        let Some(lines) = lines else { return 0 };
         let freed = lines.capacity() * size_of::<Line>();
         *lines = Vec::new_in(lines.allocator().clone());
         freed
