@@ -137,7 +137,7 @@ fn without_asking_the_expired_go_by_the_clock_alone() {
 
 #[test]
 fn a_smaller_budget_holds_at_once() {
-    for eviction in [Eviction::Lru, Eviction::S3Fifo] {
+    for eviction in [Eviction::Lru, Eviction::S3Fifo, Eviction::SizeAware] {
         let group = group(Settings { budget: 1 << 20, eviction, shards: 2, ..Settings::default() });
         for number in 0..5_000_u32 {
             assert_eq!(group.insert(&number.to_le_bytes(), &[7; 100], None, NOW), Ok(()));
@@ -251,7 +251,7 @@ fn a_first_lifetime_begins_with_no_values() {
 
 #[test]
 fn a_group_without_a_budget_holds_nothing() {
-    for eviction in [Eviction::Lru, Eviction::S3Fifo] {
+    for eviction in [Eviction::Lru, Eviction::S3Fifo, Eviction::SizeAware] {
         let group = group(Settings { budget: 4 << 20, eviction, shards: 4, ..Settings::default() });
         for number in 0..20_000_u32 {
             assert_eq!(group.insert(&number.to_le_bytes(), &[7; 100], None, NOW), Ok(()));

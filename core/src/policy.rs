@@ -7,6 +7,8 @@
 
 mod lru;
 mod s3fifo;
+#[cfg(feature = "size-aware")]
+mod size_aware;
 
 mod queues;
 
@@ -16,6 +18,8 @@ use core::sync::atomic::Ordering;
 
 pub use lru::Lru;
 pub use s3fifo::S3Fifo;
+#[cfg(feature = "size-aware")]
+pub use size_aware::SizeAware;
 
 use crate::{
     entry::{Memory, OutOfMemory, Value},
@@ -149,12 +153,18 @@ pub enum Eviction {
     /// S3-FIFO: keys that are asked for once do not push out those that are asked for often. Hits
     /// of different threads do not wait for each other.
     S3Fifo,
+    /// S3-FIFO where entries are of many sizes: small ones stay longer. More hits, of about as many
+    /// bytes.
+    #[cfg(feature = "size-aware")]
+    SizeAware,
 }
 
 /// The policy of a group, as its settings choose it.
 pub(crate) enum Chosen<A: Memory> {
     Lru(Lru),
     S3Fifo(S3Fifo<A>),
+    #[cfg(feature = "size-aware")]
+    SizeAware(SizeAware<A>),
 }
 
 /// Calls the same method of whichever policy it is.
@@ -163,6 +173,8 @@ macro_rules! each {
         match $chosen {
             Self::Lru($policy) => $call,
             Self::S3Fifo($policy) => $call,
+            #[cfg(feature = "size-aware")]
+            Self::SizeAware($policy) => $call,
         }
     };
 }
@@ -176,6 +188,8 @@ impl<A: Memory> Chosen<A> {
         Ok(match eviction {
             Eviction::Lru => Self::Lru(Policy::new(segments, allocator)?),
             Eviction::S3Fifo => Self::S3Fifo(Policy::new(segments, allocator)?),
+            #[cfg(feature = "size-aware")]
+            Eviction::SizeAware => Self::SizeAware(Policy::new(segments, allocator)?),
         })
     }
 }

@@ -64,15 +64,20 @@ pub(super) struct Queues {
 impl Queues {
     pub(super) const EMPTY: Self = Self { small: Queue::EMPTY, main: Queue::EMPTY };
 
+    #[cfg(feature = "size-aware")]
+    pub(super) const fn len(&self) -> usize {
+        self.small.order.len() + self.main.order.len()
+    }
+
     /// Bytes of the entries.
-    const fn bytes(&self) -> usize {
+    #[cfg(feature = "size-aware")]
+    pub(super) const fn bytes(&self) -> usize {
         self.small.bytes + self.main.bytes
     }
 
-    /// Whether the next one to go is of the small queue: it keeps a tenth.
+    /// Whether the next one to go is of the small queue: it keeps a tenth of all, a ninth of the rest.
     const fn small_is_over(&self) -> bool {
-        let is_over = self.small.bytes >= self.bytes() / 10 && self.small.order.len() > 0;
-        is_over || self.main.order.len() == 0
+        self.small.order.len() > 0 && self.small.bytes >= self.main.bytes / 9
     }
 
     /// Takes in a new entry; into the main queue at once, where it is known from before.
