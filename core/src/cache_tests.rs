@@ -2,9 +2,12 @@
 //! random operations.
 
 use super::*;
-use crate::policy::S3Fifo;
+use crate::policy::{S3Fifo, SizeAware};
 use proptest::{collection::vec, prelude::*};
 use std::{format, string::String, vec::Vec};
+
+#[path = "cache_policy_tests.rs"]
+mod policies;
 
 const SEED: Seed = Seed::new(0x5eed);
 const NOW: Instant = Instant::ZERO;
@@ -51,28 +54,6 @@ fn the_least_recently_used_goes_first() {
 }
 
 #[test]
-fn s3_fifo_keeps_what_is_used_from_a_scan() {
-    let mut cache: Cache<S3Fifo> = cache(64 << 10);
-    for number in 0..20 {
-        assert_eq!(cache.put(&name(number), &[7; 100]), Ok(()));
-        assert!(cache.len_of(&name(number)).is_some() && cache.len_of(&name(number)).is_some());
-    }
-    for number in 1_000..5_000 {
-        assert_eq!(cache.put(&name(number), &[7; 100]), Ok(()));
-    }
-    assert!(cache.evicted() > 3_000);
-    assert!((0..20).all(|number| cache.len_of(&name(number)).is_some()));
-    // One that comes again soon after it went is remembered, and stays longer from then on.
-    let gone = (4_000..5_000).rev().map(name).find(|key| cache.len_of(key).is_none());
-    let gone = gone.expect("most of the scan has gone");
-    assert_eq!(cache.put(&gone, &[7; 100]), Ok(()));
-    for number in 5_000..5_400 {
-        assert_eq!(cache.put(&name(number), &[7; 100]), Ok(()));
-    }
-    assert!(cache.len_of(&gone).is_some(), "it came back into the main queue");
-}
-
-#[test]
 fn the_demonstration_fits_its_two_kilobytes() {
     let mut cache: Cache = cache(2 << 10);
     for (key, value) in [("Tom", "630"), ("Jack", "589"), ("Sam", "567")] {
@@ -106,6 +87,7 @@ fn on_its_own<P: Policy<Global>>() {
 fn a_budget_is_kept_by_each_policy() {
     on_its_own::<Lru>();
     on_its_own::<S3Fifo>();
+    on_its_own::<SizeAware>();
 }
 
 #[test]
@@ -223,7 +205,7 @@ enum Operation {
     Insert(u8, usize),
     Remove(u8),
     Hold(u8),
-    /// Of what is held; for S3-FIFO, of all there is.
+    /// Of what is held; where the order is no matter, of all there is.
     Drop,
 }
 
@@ -261,6 +243,34 @@ impl Model {
 fn config() -> ProptestConfig {
     let cases = if cfg!(miri) { 4 } else { 256 };
     ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
+}
+
+/// What a cache says of itself and of its entries stays true, whichever entries go.
+fn keeps_its_books<P: Policy<Global>>(
+    budget: usize,
+    run: Vec<Operation>,
+) -> Result<(), TestCaseError> {
+    let mut cache = cache::<P>(budget);
+    for operation in run {
+        match operation {
+            Operation::Get(key) | Operation::Hold(key) => {
+                if let Some(value) = cache.get(name(key.into()).as_bytes(), NOW) {
+                    prop_assert!(value.iter().all(|&byte| byte == key));
+                }
+            }
+            Operation::Insert(key, size) => {
+                let stored = cache.put(&name(key.into()), &std::vec![key; size]);
+                prop_assert_eq!(cache.len_of(&name(key.into())), stored.ok().map(|()| size));
+            }
+            Operation::Remove(key) => {
+                cache.remove(name(key.into()).as_bytes(), NOW);
+                prop_assert_eq!(cache.len_of(&name(key.into())), None);
+            }
+            Operation::Drop => cache.clear(),
+        }
+        cache.check();
+    }
+    Ok(())
 }
 
 proptest! {
@@ -304,25 +314,11 @@ proptest! {
 
     #[test]
     fn s3_fifo_keeps_its_books(budget in 0..8_000_usize, run in vec(operation(), 1..200)) {
-        let mut cache: Cache<S3Fifo> = cache(budget);
-        for operation in run {
-            match operation {
-                Operation::Get(key) | Operation::Hold(key) => {
-                    if let Some(value) = cache.get(name(key.into()).as_bytes(), NOW) {
-                        prop_assert!(value.iter().all(|&byte| byte == key));
-                    }
-                }
-                Operation::Insert(key, size) => {
-                    let stored = cache.put(&name(key.into()), &std::vec![key; size]);
-                    prop_assert_eq!(cache.len_of(&name(key.into())), stored.ok().map(|()| size));
-                }
-                Operation::Remove(key) => {
-                    cache.remove(name(key.into()).as_bytes(), NOW);
-                    prop_assert_eq!(cache.len_of(&name(key.into())), None);
-                }
-                Operation::Drop => cache.clear(),
-            }
-            cache.check();
-        }
+        keeps_its_books::<S3Fifo>(budget, run)?;
+    }
+
+    #[test]
+    fn size_aware_keeps_its_books(budget in 0..8_000_usize, run in vec(operation(), 1..200)) {
+        keeps_its_books::<SizeAware>(budget, run)?;
     }
 }

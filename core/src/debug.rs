@@ -5,6 +5,8 @@ use core::{borrow::Borrow, fmt};
 
 use lock_api::RawRwLock;
 
+#[cfg(feature = "size-aware")]
+use crate::policy::SizeAware;
 use crate::{
     cache::Cache,
     entry::Memory,
@@ -48,6 +50,13 @@ impl fmt::Debug for Lru {
 impl<A: Memory> fmt::Debug for S3Fifo<A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("S3Fifo")
+    }
+}
+
+#[cfg(feature = "size-aware")]
+impl<A: Memory> fmt::Debug for SizeAware<A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SizeAware")
     }
 }
 

@@ -137,7 +137,7 @@ fn without_asking_the_expired_go_by_the_clock_alone() {
 
 #[test]
 fn a_smaller_budget_holds_at_once() {
-    for eviction in [Eviction::Lru, Eviction::S3Fifo] {
+    for eviction in [Eviction::Lru, Eviction::S3Fifo, Eviction::SizeAware] {
         let group = group(Settings { budget: 1 << 20, eviction, shards: 2, ..Settings::default() });
         for number in 0..5_000_u32 {
             assert_eq!(group.insert(&number.to_le_bytes(), &[7; 100], None, NOW), Ok(()));

@@ -73,6 +73,7 @@
 //! | `digests` | [`Value::digest`] and [`Settings::digests`]: validators that are the same on all nodes |
 //! | `estimates` | [`Group::estimates`] and [`Settings::estimates`]: what other budgets would bring |
 //! | `ring` | [`Ring`] and [`Node::join`]: nodes that load keys from each other |
+//! | `size-aware` | [`SizeAware`] and [`Eviction::SizeAware`]: a policy for entries of many sizes |
 //!
 //! `check` adds methods that recount everything, for tests and fuzzers.
 #![no_std]
@@ -148,6 +149,8 @@ pub use getter::{Getter, Loader};
 pub use group::{Found, Group, Load};
 pub use lock::{SpinLock, Watch, Watched};
 pub use node::{AddError, Done, Fetch, Get, GroupId, Landing, Node};
+#[cfg(feature = "size-aware")]
+pub use policy::SizeAware;
 pub use policy::{Eviction, Lru, Policy, S3Fifo};
 pub use region::{Anchor, Anchored, Region};
 #[cfg(feature = "ring")]

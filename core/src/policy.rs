@@ -7,11 +7,19 @@
 
 mod lru;
 mod s3fifo;
+#[cfg(feature = "size-aware")]
+mod size_aware;
+
+mod queues;
+
+mod ghosts;
 
 use core::sync::atomic::Ordering;
 
 pub use lru::Lru;
 pub use s3fifo::S3Fifo;
+#[cfg(feature = "size-aware")]
+pub use size_aware::SizeAware;
 
 use crate::{
     entry::{Memory, OutOfMemory, Value},
@@ -87,10 +95,10 @@ pub trait Policy<A: Memory>: Sized {
     fn check(&self, table: &Table<A>) -> alloc::vec::Vec<u32>;
 }
 
-/// Bits of the meter: two count the uses after the first, one is the policy's own, five are the
-/// generation (see `store`).
+/// Bits of the meter: two count uses, one says whether the entry is promoted to where those stand that
+/// were asked for again, five are the generation (see `store`).
 const USES: u8 = 0b011;
-const OWN: u8 = 0b100;
+const PROMOTED: u8 = 0b100;
 const GENERATION_SHIFT: u8 = 3;
 
 /// Generations that the meter tells apart.
@@ -102,7 +110,7 @@ pub(crate) const fn meter(generation: u32) -> u8 {
 }
 
 impl<A: Memory> Value<A> {
-    /// Uses since it was stored, up to three.
+    /// Uses since it was stored, or promoted, up to three.
     pub(crate) fn uses(&self) -> u8 {
         self.meter().load(Ordering::Relaxed) & USES
     }
@@ -115,24 +123,23 @@ impl<A: Memory> Value<A> {
         self.meter().store(meter + u8::from(meter & USES < USES), Ordering::Relaxed);
     }
 
-    fn discount_use(&self) {
-        let meter = self.meter().load(Ordering::Relaxed);
-        if meter & USES > 0 {
-            self.meter().store(meter - 1, Ordering::Relaxed);
-        }
+    fn is_promoted(&self) -> bool {
+        self.meter().load(Ordering::Relaxed) & PROMOTED != 0
     }
 
-    fn own_bit(&self) -> bool {
-        self.meter().load(Ordering::Relaxed) & OWN != 0
+    /// Promotes it, with so many uses left to count on from.
+    fn promote(&self, uses: u8) {
+        let meter = self.meter().load(Ordering::Relaxed);
+        self.meter().store(meter & !USES | PROMOTED | uses, Ordering::Relaxed);
     }
 
-    fn set_own_bit(&self) {
-        let meter = self.meter().load(Ordering::Relaxed);
-        self.meter().store(meter | OWN, Ordering::Relaxed);
+    /// Whether it was never asked for again, neither here nor when it was promoted.
+    pub(crate) fn is_unused(&self) -> bool {
+        self.meter().load(Ordering::Relaxed) & (USES | PROMOTED) == 0
     }
 
     pub(crate) fn is_of(&self, generation: u32) -> bool {
-        self.meter().load(Ordering::Relaxed) & !(USES | OWN) == meter(generation)
+        self.meter().load(Ordering::Relaxed) & !(USES | PROMOTED) == meter(generation)
     }
 }
 
@@ -146,12 +153,18 @@ pub enum Eviction {
     /// S3-FIFO: keys that are asked for once do not push out those that are asked for often. Hits
     /// of different threads do not wait for each other.
     S3Fifo,
+    /// S3-FIFO where entries are of many sizes: small ones stay longer. More hits, of about as many
+    /// bytes.
+    #[cfg(feature = "size-aware")]
+    SizeAware,
 }
 
 /// The policy of a group, as its settings choose it.
 pub(crate) enum Chosen<A: Memory> {
     Lru(Lru),
     S3Fifo(S3Fifo<A>),
+    #[cfg(feature = "size-aware")]
+    SizeAware(SizeAware<A>),
 }
 
 /// Calls the same method of whichever policy it is.
@@ -160,6 +173,8 @@ macro_rules! each {
         match $chosen {
             Self::Lru($policy) => $call,
             Self::S3Fifo($policy) => $call,
+            #[cfg(feature = "size-aware")]
+            Self::SizeAware($policy) => $call,
         }
     };
 }
@@ -173,6 +188,8 @@ impl<A: Memory> Chosen<A> {
         Ok(match eviction {
             Eviction::Lru => Self::Lru(Policy::new(segments, allocator)?),
             Eviction::S3Fifo => Self::S3Fifo(Policy::new(segments, allocator)?),
+            #[cfg(feature = "size-aware")]
+            Eviction::SizeAware => Self::SizeAware(Policy::new(segments, allocator)?),
         })
     }
 }

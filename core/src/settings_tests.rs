@@ -53,7 +53,7 @@ fn estimates_take_one_to_two_hundredths_of_the_budget() {
 
 #[test]
 fn a_group_without_a_budget_holds_nothing() {
-    for eviction in [Eviction::Lru, Eviction::S3Fifo] {
+    for eviction in [Eviction::Lru, Eviction::S3Fifo, Eviction::SizeAware] {
         let group = group(Settings { budget: 4 << 20, eviction, shards: 4, ..Settings::default() });
         for number in 0..20_000_u32 {
             assert_eq!(group.insert(&number.to_le_bytes(), &[7; 100], None, NOW), Ok(()));

@@ -185,7 +185,7 @@ impl<P: Policy<A>, A: Memory> Store<P, A> {
             let Some(slot) = self.policy.evict(&mut self.table, &self.seed) else {
                 break;
             };
-            let is_unused = self.table.entry(slot).is_some_and(|entry| entry.uses() == 0);
+            let is_unused = self.table.entry(slot).is_some_and(Value::is_unused);
             self.departed.evict(is_unused);
             self.take(slot, out);
         }

@@ -13,7 +13,7 @@ use std::{
 };
 
 use allocator_api2::alloc::{AllocError, Allocator, Layout};
-use gocache_core::{Eviction, Limits, Lru, Policy, Region, S3Fifo, Settings};
+use gocache_core::{Eviction, Limits, Lru, Policy, Region, S3Fifo, Settings, SizeAware};
 use script::{
     cache::{self, CacheRun},
     group::{self, GroupRun},
@@ -164,6 +164,7 @@ fn a_cache_lives_in_a_region() {
     in_regions(|fixed, budget, recounts| {
         run_caches::<Lru>(fixed, budget, recounts);
         run_caches::<S3Fifo<_>>(fixed, budget, recounts);
+        run_caches::<SizeAware<_>>(fixed, budget, recounts);
     });
 }
 
@@ -171,7 +172,9 @@ fn a_cache_lives_in_a_region() {
 fn a_group_lives_in_a_region() {
     in_regions(|fixed, budget, recounts| {
         let head = head(&fixed);
-        for (seed, eviction) in [(1, Eviction::Lru), (2, Eviction::S3Fifo)] {
+        for (seed, eviction) in
+            [(1, Eviction::Lru), (2, Eviction::S3Fifo), (3, Eviction::SizeAware)]
+        {
             let limits = Limits { flights: 6, waiters: 4, ..group::tight() };
             let settings = Settings {
                 budget,

@@ -12,7 +12,7 @@ use std::{
 use allocator_api2::alloc::Global;
 use gocache_core::{
     Asker, Cache, Eviction, Get, Group, Instant, LoadError, Lru, Node, Policy, S3Fifo, Seed,
-    Settings, Value, Waiter,
+    Settings, SizeAware, Value, Waiter,
 };
 use script::{
     KEYS, LONGEST, Texts,
@@ -106,6 +106,7 @@ fn run_cache<P: Policy<Global>>(is_lru: bool) {
 fn a_cache_takes_what_it_says_and_no_more_than_it_may() {
     run_cache::<Lru>(true);
     run_cache::<S3Fifo>(false);
+    run_cache::<SizeAware>(false);
 }
 
 fn group_setup(round: u64, eviction: Eviction) -> group::Setup {
@@ -144,6 +145,7 @@ fn run_group(eviction: Eviction) {
 fn a_group_takes_what_it_says_and_no_more_than_it_may() {
     run_group(Eviction::Lru);
     run_group(Eviction::S3Fifo);
+    run_group(Eviction::SizeAware);
 }
 
 /// What is given an allocator takes nothing from anywhere else.
@@ -202,8 +204,9 @@ fn hit_a_cache<P: Policy<Global>>() {
 fn a_hit_allocates_nothing() {
     hit_a_cache::<Lru>();
     hit_a_cache::<S3Fifo>();
+    hit_a_cache::<SizeAware>();
     for (eviction, shards) in
-        [(Eviction::Lru, 1), (Eviction::Lru, 8), (Eviction::S3Fifo, 1), (Eviction::S3Fifo, 8)]
+        [(Eviction::Lru, 1), (Eviction::Lru, 8), (Eviction::S3Fifo, 1), (Eviction::SizeAware, 8)]
     {
         let lifetime = (shards == 8).then(|| Duration::from_secs(20));
         let settings =

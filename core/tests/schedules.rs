@@ -291,7 +291,8 @@ fn a_node_keeps_its_promises_in_random_orders() {
 
 #[test]
 fn a_node_keeps_its_promises_where_few_threads_are_held_up_for_long() {
-    for (eviction, shards) in [(Eviction::Lru, 1), (Eviction::S3Fifo, 2)] {
+    for (eviction, shards) in [(Eviction::Lru, 1), (Eviction::S3Fifo, 2), (Eviction::SizeAware, 1)]
+    {
         check_pct(threads(eviction, shards), ORDERS, 4);
     }
 }

@@ -76,7 +76,7 @@ fn the_newest_stay_through_a_churn<F: Frontend>() {
 
 fn what_is_asked_for_often_stays_through_a_scan_where_the_policy_says_so<F: Frontend>() {
     let size = 10 * KIB;
-    for (policy, stays) in [("lru", false), ("s3-fifo", true)] {
+    for (policy, stays) in [("lru", false), ("s3-fifo", true), ("size-aware", true)] {
         let site = Setup::new().group("policy", policy).start::<F>();
         site.origin.set_otherwise(Reply::value(vec![b'.'; size]));
         let mut client = site.connect();

@@ -276,6 +276,7 @@ pub fn cases(options: &Options) -> Vec<Case> {
         Case::single::<floor::Floor>(),
         Case::ours::<ours::ByUse, SpinLock>("gocache"),
         Case::ours::<ours::ByQueues, SpinLock>("gocache s3"),
+        Case::ours::<ours::BySize, SpinLock>("gocache s3 sized"),
         Case::ours::<ours::ByUse, parking_lot::RawRwLock>("gocache parking"),
         Case::ours::<ours::ByQueues, parking_lot::RawRwLock>("gocache s3 parking"),
         Case::single::<lists::Lru>(),

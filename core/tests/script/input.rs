@@ -3,7 +3,9 @@
 
 use std::time::Duration;
 
-use gocache_core::{DEFAULT_BASE, Eviction, Lru, Policy, Route, RouteError, S3Fifo, Settings};
+use gocache_core::{
+    DEFAULT_BASE, Eviction, Lru, Policy, Route, RouteError, S3Fifo, Settings, SizeAware,
+};
 
 use super::{
     cache::{self, CacheRun},
@@ -85,7 +87,11 @@ impl Start {
     fn group(&self) -> group::Setup {
         let settings = Settings {
             budget: self.budget(),
-            eviction: if self.has(3) { Eviction::Lru } else { Eviction::S3Fifo },
+            eviction: match (self.has(3), self.shards / 4 % 2) {
+                (true, _) => Eviction::Lru,
+                (false, 0) => Eviction::S3Fifo,
+                (false, _) => Eviction::SizeAware,
+            },
             lifetime: self.lifetime(),
             jitter: if self.has(4) { 200 } else { 0 },
             shards: u16::from(self.shards % 4),
@@ -124,7 +130,7 @@ fn run_a_group(setup: group::Setup, meter: &Meter, mut input: Input<'_>) {
     run.finish();
 }
 
-/// Operations on a cache of either policy or on a group: after each one it agrees with the model,
+/// Operations on a cache of any policy or on a group: after each one it agrees with the model,
 /// recounts itself, and has exactly the memory that it says.
 pub(crate) fn cache(input: &[u8]) {
     let mut input = Input(input);
@@ -132,6 +138,7 @@ pub(crate) fn cache(input: &[u8]) {
     let meter = Meter::new(start.fails());
     match start.what % 3 {
         0 => run_a_cache::<Lru>(start.cache(true), &meter, input),
+        1 if start.has(3) => run_a_cache::<SizeAware<_>>(start.cache(false), &meter, input),
         1 => run_a_cache::<S3Fifo<_>>(start.cache(false), &meter, input),
         _ => run_a_group(start.group(), &meter, input),
     }

@@ -238,7 +238,8 @@ fn policy(source: &Source<'_>, raw: Option<Spanned<String>>) -> Result<Eviction,
     match raw.get_ref().as_str() {
         "lru" => Ok(Eviction::Lru),
         "s3-fifo" => Ok(Eviction::S3Fifo),
-        _ => Err(source.at(&raw, "policy is \"lru\" or \"s3-fifo\"")),
+        "size-aware" => Ok(Eviction::SizeAware),
+        _ => Err(source.at(&raw, "policy is \"lru\", \"s3-fifo\" or \"size-aware\"")),
     }
 }
 

@@ -47,6 +47,7 @@ fn the_core_is_told_what_is_written() {
     };
     let plain = settings("");
     assert_eq!((plain.eviction, plain.jitter, plain.shards), (Eviction::Lru, 0, 1));
+    assert_eq!(settings("policy = \"size-aware\"\n").eviction, Eviction::SizeAware);
     let set = settings("policy = \"s3-fifo\"\njitter = 50\n[limits]\nflights = 7\n");
     assert_eq!((set.eviction, set.jitter, set.limits.flights), (Eviction::S3Fifo, 128, 7));
 }
@@ -261,7 +262,7 @@ fn each_mistake_is_pointed_at() {
         (format!("{ORIGIN}{GROUP}content_type = \"a\\nb\"\n"), "(text):7:16: content_type"),
         (format!("{ORIGIN}{GROUP}jitter = 51\n"), "(text):7:10: jitter is a number of percent"),
         (format!("{ORIGIN}{GROUP}jitter = 306\n"), "(text):7:10: jitter is a number of percent"),
-        (format!("{ORIGIN}{GROUP}policy = \"LRU\"\n"), "(text):7:10: policy is \"lru\" or"),
+        (format!("{ORIGIN}{GROUP}policy = \"LRU\"\n"), "(text):7:10: policy is \"lru\","),
         (format!("loops = 0\n{ORIGIN}{GROUP}"), "(text):1:9: loops is"),
         (format!("base = \"x\"\n{ORIGIN}{GROUP}"), "(text):1:8: base is"),
         (format!("{ORIGIN}{GROUP}[limits]\npipeline = 0\n"), "(text):8:12: this is a number"),

@@ -37,6 +37,7 @@ impl From<wit::Eviction> for Eviction {
         match eviction {
             wit::Eviction::Lru => Self::Lru,
             wit::Eviction::S3Fifo => Self::S3Fifo,
+            wit::Eviction::SizeAware => Self::SizeAware,
         }
     }
 }

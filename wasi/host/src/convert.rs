@@ -59,6 +59,7 @@ impl From<Eviction> for wit::Eviction {
     fn from(eviction: Eviction) -> Self {
         match eviction {
             Eviction::S3Fifo => Self::S3Fifo,
+            Eviction::SizeAware => Self::SizeAware,
             // `Eviction` may grow, and asks for it: the one exception here.
             _ => Self::Lru,
         }

@@ -7,7 +7,7 @@ use std::{marker::PhantomData, mem::MaybeUninit};
 
 use gocache_core::{
     Asker, Cache, Eviction, Get, Group, GroupId, Instant, Lru, Node, Policy, Region, S3Fifo, Seed,
-    Settings, SpinLock, Value, Waiter,
+    Settings, SizeAware, SpinLock, Value, Waiter,
 };
 use lock_api::RawRwLock;
 
@@ -40,6 +40,15 @@ impl Named for ByQueues {
     type Policy = S3Fifo;
     const NAME: &'static str = "gocache s3";
     const EVICTION: Eviction = Eviction::S3Fifo;
+}
+
+/// S3-FIFO in classes of size.
+pub struct BySize;
+
+impl Named for BySize {
+    type Policy = SizeAware;
+    const NAME: &'static str = "gocache s3 sized";
+    const EVICTION: Eviction = Eviction::SizeAware;
 }
 
 /// A cache of one owner.

@@ -2,9 +2,10 @@
 //! and slow: the measure for any other implementation.
 //!
 //! New objects enter a *small* queue, a tenth of the cache. At its end, whoever was used more than
-//! once since goes on to the *main* queue, the others are thrown out and remembered in a *ghost*
-//! queue. Who is missed and remembered enters the main queue at once. At the end of the main queue
-//! a used object goes round again, with one use taken off; uses are counted up to three.
+//! once since goes on to the *main* queue, where uses are counted anew (section 4.1: "its access
+//! bits are cleared during the move"); the others are thrown out and remembered in a *ghost* queue.
+//! Who is missed and remembered enters the main queue at once. At the end of the main queue a used
+//! object goes round again, with one use taken off; uses are counted up to three.
 
 use std::collections::VecDeque;
 
@@ -98,6 +99,7 @@ impl S3Fifo {
             if uses <= PROMOTE_ABOVE {
                 return self.remember(id);
             }
+            self.objects[id as usize].uses = 0;
             self.enter(id, Place::Main);
             while self.main.bytes > self.main_room() {
                 self.evict_main();
@@ -213,11 +215,18 @@ mod tests {
     #[test]
     fn a_used_object_of_the_main_queue_goes_round_again() {
         let mut cache = full();
-        // All go on; the small queue is empty then, and the main one makes room within nine.
+        // All go on; the small queue is empty then, and the main one makes room within nine: for the
+        // first one, whose uses are counted anew.
         (0..10).for_each(|id| assert!(cache.access(id, 1) && cache.access(id, 1)));
         assert!(!cache.access(NEW, 1));
         assert_eq!((cache.main.ids.len(), cache.small.ids.len()), (9, 1));
-        assert!(cache.main.ids.iter().all(|&id| cache.objects[id as usize].uses < 2));
+        assert!(place(&cache, 0) == Place::Out && place(&cache, 1) == Place::Main);
+        // One that comes back leaves the small queue empty once more.
+        assert!(cache.access(1, 1) && !cache.access(NEW + 1, 1) && !cache.access(NEW, 1));
+        assert_eq!((cache.main.ids.len(), cache.small.ids.len()), (10, 0));
+        assert!(!cache.access(NEW + 2, 1));
+        assert!(place(&cache, 1) == Place::Main && place(&cache, 2) == Place::Out);
+        assert_eq!(cache.objects[1].uses, 0);
     }
 
     #[test]
