@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use gocache_core::Status;
+use gocache_core::{Status, http::etag};
 
 use crate::clock::DATE_LEN;
 
@@ -112,16 +112,6 @@ impl<'a> AnswerHead<'a> {
     pub(crate) fn end(self) {
         self.0.extend_from_slice(b"\r\n");
     }
-}
-
-/// The entity-tag of a value, quotes included.
-pub(crate) fn etag(digest: u64) -> [u8; 18] {
-    const HEX: &[u8; 16] = b"0123456789abcdef";
-    let mut tag = [b'"'; 18];
-    for (digits, byte) in tag[1..17].as_chunks_mut().0.iter_mut().zip(digest.to_be_bytes()) {
-        *digits = [HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]];
-    }
-    tag
 }
 
 /// Appends a number in decimal.
