@@ -1,7 +1,8 @@
 //! The cluster: three real processes and one origin that counts. Each key is loaded once in all of
 //! them, and a node that is killed, or hangs, costs no client an error. What is written to one of
-//! them shows on all (`writes`).
+//! them shows on all (`writes`); others ask it (`stateless`).
 
+mod stateless;
 mod writes;
 
 use std::fs;

@@ -24,6 +24,27 @@ macro_rules! promises {
     };
 }
 
+/// Makes a test of those promises that hold in hosts of others too, whose HTTP is not ours.
+macro_rules! hosted {
+    ($($promise:ident),+ $(,)?) => {
+        hosted! { in jco for Jco: $($promise),+ }
+        hosted! { in serve for Serve: $($promise),+ }
+    };
+    (in $tests:ident for $frontend:ident: $($promise:ident),+ $(,)?) => {
+        mod $tests {
+            use crate::harness::{$frontend as Host, Frontend};
+            $(
+                #[test]
+                fn $promise() {
+                    if Host::is_installed() {
+                        super::$promise::<Host>();
+                    }
+                }
+            )+
+        }
+    };
+}
+
 // What the promises are written with: a client that sends exact bytes, an origin that counts, the
 // seam to start a server.
 mod harness;
@@ -83,6 +104,7 @@ mod activation;
 mod clocks;
 mod cluster;
 mod environment;
+mod hosts;
 mod program;
 mod tls;
 

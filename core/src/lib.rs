@@ -126,8 +126,11 @@ mod time;
 
 mod status;
 
+mod cache_status;
 mod error;
+mod range;
 mod route;
+mod tag;
 
 mod room;
 
@@ -137,6 +140,15 @@ mod region;
 mod stats;
 mod sync;
 mod width;
+
+/// What fields of HTTP say of a value, the same for every frontend.
+pub mod http {
+    pub use crate::{
+        cache_status::CacheStatus,
+        range::{Extent, RangeFields, Wanted},
+        tag::{etag, list, matches, number},
+    };
+}
 
 pub use allocator_api2::alloc::Global;
 pub use cache::Cache;

@@ -7,6 +7,7 @@ use std::sync::{Arc, LazyLock};
 use gocache_wasi::{Component, WasiEngine};
 
 use super::component;
+use super::hosted::Hosted;
 
 /// One way to run the server.
 pub(crate) trait Frontend {
@@ -15,6 +16,11 @@ pub(crate) trait Frontend {
     /// Its clients speak TLS.
     const IS_SECURE: bool = false;
 
+    /// Whether it can be started here; else its tests say that it cannot, and pass.
+    fn is_installed() -> bool {
+        true
+    }
+
     /// Starts a server of its own, on ports that the system picks.
     fn start(config: &str) -> Running;
 }
@@ -22,17 +28,24 @@ pub(crate) trait Frontend {
 /// A server that runs until this value goes away.
 pub(crate) struct Running {
     addr: SocketAddr,
-    ops_addr: SocketAddr,
+    /// Hosts of others have none.
+    ops_addr: Option<SocketAddr>,
     server: Option<gocache::Server>,
+    _host: Option<Hosted>,
 }
 
 impl Running {
+    /// A host of others, which answers here.
+    pub(crate) fn hosted(addr: SocketAddr, host: Hosted) -> Self {
+        Self { addr, ops_addr: None, server: None, _host: Some(host) }
+    }
+
     pub(crate) fn addr(&self) -> SocketAddr {
         self.addr
     }
 
     pub(crate) fn ops_addr(&self) -> SocketAddr {
-        self.ops_addr
+        self.ops_addr.expect("a server of ours")
     }
 
     /// Stops the server as an operator would, finishing what is in flight; returns when it is done.
@@ -103,5 +116,6 @@ fn checked<F: Frontend>(config: &str) -> gocache::Config {
 
 fn running<F: Frontend, E: Display>(started: Result<gocache::Server, E>) -> Running {
     let server = started.unwrap_or_else(|error| panic!("{} does not start: {error}", F::NAME));
-    Running { addr: server.addr(), ops_addr: server.ops_addr(), server: Some(server) }
+    let (addr, ops_addr) = (server.addr(), Some(server.ops_addr()));
+    Running { addr, ops_addr, server: Some(server), _host: None }
 }

@@ -8,6 +8,7 @@ mod component;
 mod date;
 mod figures;
 mod frontend;
+mod hosted;
 mod metrics;
 mod origin;
 mod patience;
@@ -21,7 +22,11 @@ mod tls;
 
 pub(crate) use answer::{Answer, Asked, escaped};
 pub(crate) use client::{Client, delete, get, head, put, write};
+pub(crate) use component::FILE as COMPONENT;
 pub(crate) use frontend::{Frontend, Native, NativeTls, Wasi};
+pub(crate) use hosted::{
+    HTTP_0_2, HTTP_0_3, Hosted, Jco, Serve, is_on_path, jco_serve, wasmtime_serve,
+};
 pub(crate) use metrics::Metrics;
 pub(crate) use origin::Origin;
 pub(crate) use patience::{PATIENCE, eventually};

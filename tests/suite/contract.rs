@@ -14,6 +14,18 @@ promises! {
     causes_of_the_origin_are_told_apart,
 }
 
+hosted! {
+    a_target_without_group_or_key_is_told_which,
+    a_group_that_is_not_there_is_named,
+    a_target_outside_the_base_is_not_found,
+    bad_percent_encoding_is_told_where,
+    control_bytes_in_the_target_are_refused,
+    other_methods_are_told_which_are_allowed,
+    options_about_the_server_are_a_request,
+    writes_are_off_unless_allowed,
+    causes_of_the_origin_are_told_apart,
+}
+
 /// A request with this request line, a good `Host` and these further field lines.
 fn request(line: &str, fields: &str) -> String {
     format!("{line} HTTP/1.1\r\nHost: gocache\r\n{fields}\r\n")

@@ -15,6 +15,15 @@ promises! {
     a_value_over_its_limit_is_refused,
 }
 
+hosted! {
+    the_least_recently_used_goes_first,
+    the_newest_stay_through_a_churn,
+    what_is_asked_for_often_stays_through_a_scan_where_the_policy_says_so,
+    a_value_of_most_of_the_budget_is_stored,
+    a_value_over_the_budget_is_served_and_disturbs_nothing,
+    a_value_over_its_limit_is_refused,
+}
+
 const KIB: usize = 1024;
 
 /// A site with keys whose values are all of one size and begin with their key.

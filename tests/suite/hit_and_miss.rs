@@ -26,6 +26,24 @@ promises! {
     a_failure_is_not_remembered,
 }
 
+hosted! {
+    the_first_get_loads_and_the_next_do_not,
+    bytes_arrive_as_they_are,
+    an_empty_value_is_a_value,
+    the_content_type_is_the_groups,
+    the_etag_is_strong_and_depends_on_the_bytes_alone,
+    cache_status_tells_hit_from_miss,
+    a_group_with_a_lifetime_tells_the_age,
+    an_age_that_the_origin_tells_is_not_ours,
+    a_value_over_its_lifetime_is_loaded_again,
+    head_has_the_fields_of_get,
+    if_none_match_is_answered_without_the_body,
+    if_none_match_that_does_not_match_changes_nothing,
+    a_condition_on_a_missing_key_does_not_help,
+    a_missing_key_is_not_remembered,
+    a_failure_is_not_remembered,
+}
+
 fn the_first_get_loads_and_the_next_do_not<F: Frontend>() {
     let site = Site::new::<F>();
     site.origin.set("Tom", Reply::value("630"));

@@ -16,6 +16,17 @@ promises! {
     a_body_shows_bytes_of_the_client_only_escaped,
 }
 
+hosted! {
+    a_target_is_the_bytes_of_its_key,
+    a_key_that_is_a_dot_segment_is_no_other_key,
+    spellings_of_one_key_share_one_entry,
+    keys_that_look_alike_are_different,
+    the_group_is_decoded_too,
+    absolute_form_works_as_origin_form_does,
+    every_byte_can_be_in_a_key,
+    a_body_shows_bytes_of_the_client_only_escaped,
+}
+
 fn echoing<F: Frontend>() -> Site {
     let site = Site::new::<F>();
     site.origin.set_otherwise(Reply::Echo);

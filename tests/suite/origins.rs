@@ -14,6 +14,15 @@ promises! {
     a_connection_that_it_closes_between_loads_costs_nothing,
 }
 
+hosted! {
+    values_come_in_any_framing,
+    whatever_else_it_answers_is_a_bad_gateway,
+    a_broken_answer_is_a_bad_gateway,
+    an_origin_that_is_not_there_is_a_bad_gateway,
+    an_origin_too_late_is_a_gateway_timeout,
+    a_connection_that_it_closes_between_loads_costs_nothing,
+}
+
 fn values_come_in_any_framing<F: Frontend>() {
     let site = Site::new::<F>();
     let long: Vec<u8> = (0..50_000_u32).map(|place| (place % 241) as u8).collect();

@@ -10,6 +10,13 @@ promises! {
     a_value_that_the_client_has_is_sent_in_no_part,
 }
 
+hosted! {
+    a_range_is_that_part_or_none_or_ignored,
+    an_empty_value_has_no_first_byte,
+    a_part_is_of_the_value_that_if_range_names,
+    a_value_that_the_client_has_is_sent_in_no_part,
+}
+
 pub(super) const DIGITS: &str = "0123456789";
 
 /// A GET with these further field lines.

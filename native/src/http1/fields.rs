@@ -2,10 +2,13 @@
 
 use std::borrow::Cow;
 
-use gocache_core::Status;
+use gocache_core::{
+    Status,
+    http::{RangeFields, list, number},
+};
 use httparse::Header;
 
-use super::{Body, range::RangeFields, request::Reject, write::Persist, writes::WriteFields};
+use super::{Body, request::Reject, write::Persist, writes::WriteFields};
 
 /// The field by which a node says that it is one.
 pub(crate) const PEER_FIELD: &str = "Gocache-Peer";
@@ -145,20 +148,4 @@ impl Codings {
 
 fn unknown_coding() -> Reject {
     Reject::new(Status::NotImplemented, "no transfer coding but chunked is known here")
-}
-
-/// One digit or more. What does not fit is as large as can be.
-pub(super) fn number(digits: &[u8]) -> Option<u64> {
-    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
-        return None;
-    }
-    let append = |number: u64, &digit: &u8| {
-        number.saturating_mul(10).saturating_add(u64::from(digit - b'0'))
-    };
-    Some(digits.iter().fold(0, append))
-}
-
-/// The elements of a comma-separated list (RFC 9110, 5.6.1), empty ones left out.
-pub(crate) fn list(value: &[u8]) -> impl Iterator<Item = &[u8]> {
-    value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii).filter(|element| !element.is_empty())
 }

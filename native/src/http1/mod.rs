@@ -4,18 +4,18 @@ mod body;
 mod class;
 mod fields;
 mod known;
-mod range;
 mod request;
 mod response;
 mod target;
 mod write;
 mod writes;
 
+pub(crate) use gocache_core::http::{Extent, Wanted, etag, list};
+
 pub(crate) use body::{Body, BodyError, Decoder};
-pub(crate) use fields::{PEER_FIELD, list};
+pub(crate) use fields::PEER_FIELD;
 pub(crate) use known::KnownFields;
-pub(crate) use range::{Extent, Wanted};
 pub(crate) use request::{Head, HeadLimits, MAX_FIELDS, Method, Reject, Request, is_head};
 pub(crate) use response::{Response, ResponseHead};
-pub(crate) use write::{AnswerHead, CONTINUE, HitHead, Persist, etag};
+pub(crate) use write::{AnswerHead, CONTINUE, HitHead, Persist};
 pub(crate) use writes::{Credentials, WriteFields};

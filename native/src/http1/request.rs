@@ -7,10 +7,9 @@ use httparse::Header;
 use memchr::memrchr;
 
 use super::{
-    Body,
+    Body, Wanted,
     class::TOKEN,
     fields::{Fields, RareFields},
-    range::Wanted,
     target::{check_host, check_target},
     write::Persist,
     writes::WriteFields,

@@ -1,6 +1,8 @@
 //! The head of a response, as the client that we are to peers and origins reads it.
 
-use super::{Body, fields::list};
+use gocache_core::http::list;
+
+use super::Body;
 
 /// Most fields of a response. An origin sends what it likes; beyond this it is not one of ours.
 const MAX_FIELDS: usize = 128;

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use gocache_core::Status;
+use gocache_core::{Status, http::etag};
 
 use crate::clock::DATE_LEN;
 
@@ -147,25 +147,6 @@ impl HitHead {
     }
 }
 
-/// The entity-tag of a value, quotes included.
-pub(crate) fn etag(digest: u64) -> [u8; 18] {
-    let mut tag = [b'"'; 18];
-    tag[1..9].copy_from_slice(&hexadecimal((digest >> 32) as u32));
-    tag[9..17].copy_from_slice(&hexadecimal(digest as u32));
-    tag
-}
-
-/// Eight digits at once: a byte for each, spread out by halves, then raised to its character.
-fn hexadecimal(number: u32) -> [u8; 8] {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    let mut digits = u64::from(number);
-    digits = (digits << 16 | digits) & 0x0000_ffff_0000_ffff;
-    digits = (digits << 8 | digits) & 0x00ff_00ff_00ff_00ff;
-    digits = (digits << 4 | digits) & 0x0f0f_0f0f_0f0f_0f0f;
-    let letters = ((digits + ONES * 6) >> 4) & ONES;
-    (digits + ONES * u64::from(b'0') + letters * u64::from(b'a' - b'9' - 1)).to_be_bytes()
-}
-
 /// Appends a number in decimal.
 #[inline]
 fn number(out: &mut Vec<u8>, mut value: u64) {
@@ -226,13 +207,6 @@ mod tests {
                 .field("Cache-Status", b"gocache; hit")
                 .end();
             assert_eq!(written, expected);
-        }
-    }
-
-    #[test]
-    fn digits_are_hexadecimal() {
-        for number in [0, 1, 0x0123_4567, 0x89ab_cdef, 0x9a9a_9a9a, u32::MAX] {
-            assert_eq!(hexadecimal(number).as_slice(), format!("{number:08x}").as_bytes());
         }
     }
 

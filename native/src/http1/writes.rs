@@ -2,7 +2,7 @@
 
 use httparse::Header;
 
-use super::fields::list;
+use gocache_core::http::list;
 
 /// The fields that matter to a write.
 #[derive(Debug, Default)]

@@ -1,25 +1,24 @@
 //! The part of a value that a request asks for: Range and If-Range (RFC 9110, 13.1.5 and 14).
 
-use std::ops::Range;
+use core::ops::Range;
 
-use super::{
-    fields::{list, number},
-    write::etag,
-};
+use crate::tag::{etag, list, number};
 
 /// What stands in the fields, each of which says one thing: with a second line it says nothing.
 #[derive(Debug, Default)]
-pub(crate) struct RangeFields<'a> {
+pub struct RangeFields<'a> {
     range: Option<&'a [u8]>,
     if_range: Option<&'a [u8]>,
 }
 
 impl<'a> RangeFields<'a> {
-    pub(super) fn add_range(&mut self, value: &'a [u8]) {
+    /// Takes a line of Range.
+    pub fn add_range(&mut self, value: &'a [u8]) {
         self.range = Some(if self.range.is_some() { b"" } else { value });
     }
 
-    pub(super) fn add_if_range(&mut self, value: &'a [u8]) {
+    /// Takes a line of If-Range.
+    pub fn add_if_range(&mut self, value: &'a [u8]) {
         self.if_range = Some(if self.if_range.is_some() { b"" } else { value });
     }
 
@@ -27,7 +26,8 @@ impl<'a> RangeFields<'a> {
     /// that is malformed, of several ranges or in another unit may be ignored (RFC 9110, 14.2), and
     /// is.
     #[cold]
-    pub(crate) fn wanted(&self) -> Option<Wanted> {
+    #[must_use]
+    pub fn wanted(&self) -> Option<Wanted> {
         let of = match self.if_range {
             // The comparison is the strong one: neither a weak tag nor a date, nor anything else
             // but 18 bytes, can ever equal a tag of ours.
@@ -40,7 +40,7 @@ impl<'a> RangeFields<'a> {
 
 /// A part of a value, before it is known how long the value is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Wanted {
+pub struct Wanted {
     range: ByteRange,
     /// Wanted of the value with this entity-tag only; of another one the whole is.
     of: Option<[u8; 18]>,
@@ -57,7 +57,8 @@ enum ByteRange {
 
 /// How much of a value is sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Extent {
+pub enum Extent {
+    /// All of it.
     Whole,
     /// At least one byte, all of them within the value.
     Part(Range<usize>),
@@ -67,7 +68,7 @@ pub(crate) enum Extent {
 
 impl Wanted {
     /// What it comes to for a value of this digest and length.
-    pub(crate) fn extent(&self, digest: impl FnOnce() -> u64, len: usize) -> Extent {
+    pub fn extent(&self, digest: impl FnOnce() -> u64, len: usize) -> Extent {
         if self.of.is_some_and(|tag| tag != etag(digest())) {
             return Extent::Whole;
         }
@@ -114,6 +115,7 @@ impl ByteRange {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::format;
 
     const DIGEST: u64 = 0xabc;
 
