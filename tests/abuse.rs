@@ -271,6 +271,6 @@ fn an_idle_connection_takes_little_memory_and_no_time() {
     let busy = process.busy();
     thread::sleep(Duration::from_secs(1));
     let busy = process.busy() - busy;
-    assert!(busy <= Duration::from_millis(20), "it computed for {busy:?} of a second");
+    assert!(busy <= Duration::from_millis(50), "it computed for {busy:?} of a second");
     clients[0].get("hot").status(200);
 }

@@ -1,5 +1,6 @@
 //! Threads on cores of their own, and how fast they were.
 
+use std::fs;
 use std::hint::black_box;
 use std::io;
 use std::sync::Barrier;
@@ -45,15 +46,24 @@ pub(crate) fn cores() -> io::Result<[usize; 2]> {
     }
 }
 
-/// Lets each thread do the work for so long; thousands of requests a second of all together.
+/// Thousands of requests a second.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Rate {
+    pub(crate) by_clock: f64,
+    /// By the time that a thread had a processor: what others take of the machine does not count, nor
+    /// does what a thread sleeps for a lock.
+    pub(crate) by_processor: f64,
+}
+
+/// Lets each thread do the work for so long; the rate of all together.
 pub(crate) fn run(
     work: Work,
     threads: &[(&Shared, &Draws)],
     cores: [usize; 2],
     length: Duration,
-) -> io::Result<f64> {
+) -> io::Result<Rate> {
     let start = Barrier::new(threads.len());
-    let results: Vec<io::Result<f64>> = thread::scope(|scope| {
+    let results: Vec<io::Result<Rate>> = thread::scope(|scope| {
         let spawned =
             threads.iter().zip(cores).enumerate().map(|(lane, ((shared, draws), core))| {
                 let start = &start;
@@ -74,7 +84,13 @@ pub(crate) fn run(
         let panicked = |_| Err(io::Error::other("a thread panicked"));
         spawned.into_iter().map(|thread| thread.join().unwrap_or_else(panicked)).collect()
     });
-    results.into_iter().sum()
+    results.into_iter().try_fold(Rate::default(), |sum, rate| {
+        let Rate { by_clock, by_processor } = rate?;
+        Ok(Rate {
+            by_clock: sum.by_clock + by_clock,
+            by_processor: sum.by_processor + by_processor,
+        })
+    })
 }
 
 struct Timer<'a> {
@@ -83,20 +99,32 @@ struct Timer<'a> {
 }
 
 impl Timer<'_> {
-    /// Calls `batch`, which does so many requests, for as long as it is time: thousands a second.
-    fn time(&self, requests: usize, mut batch: impl FnMut()) -> f64 {
+    /// Calls `batch`, which does so many requests, for as long as it is time.
+    fn time(&self, requests: usize, mut batch: impl FnMut()) -> io::Result<Rate> {
         self.start.wait();
-        let begin = Instant::now();
+        let (begin, computed) = (Instant::now(), computed()?);
         let mut batches = 0;
         while begin.elapsed() < self.length {
             batch();
             batches += 1;
         }
-        (batches * requests) as f64 / begin.elapsed().as_secs_f64() / 1e3
+        let thousands = (batches * requests) as f64 / 1e3;
+        let (elapsed, computed) = (begin.elapsed(), self::computed()? - computed);
+        Ok(Rate {
+            by_clock: thousands / elapsed.as_secs_f64(),
+            by_processor: thousands / computed.as_secs_f64(),
+        })
     }
 }
 
-fn answers(shared: &Shared, draws: &Draws, lane: usize, timer: &Timer<'_>) -> io::Result<f64> {
+/// How long this thread has had a processor.
+fn computed() -> io::Result<Duration> {
+    let text = fs::read_to_string("/proc/thread-self/schedstat")?;
+    let nanos = text.split(' ').next().and_then(|nanos| nanos.parse().ok());
+    nanos.map(Duration::from_nanos).ok_or_else(|| io::Error::other("no figures of threads"))
+}
+
+fn answers(shared: &Shared, draws: &Draws, lane: usize, timer: &Timer<'_>) -> io::Result<Rate> {
     let mut keys = draws.endless();
     let mut event_loop = shared.enter(lane, CONNECTIONS);
     let mut scratch = vec![0; 16 << 10];
@@ -113,14 +141,14 @@ fn answers(shared: &Shared, draws: &Draws, lane: usize, timer: &Timer<'_>) -> io
         event_loop.turn(&mut scratch, read, |slices| {
             good += usize::from(slices.len() == 1 && slices[0].starts_with(ANSWER));
         });
-    });
+    })?;
     if (good, event_loop.misses()) != (asked, 0) {
         return Err(io::Error::other(format!("{good} of {asked} requests were hits")));
     }
     Ok(rate)
 }
 
-fn gets(shared: &Shared, draws: &Draws, timer: &Timer<'_>) -> io::Result<f64> {
+fn gets(shared: &Shared, draws: &Draws, timer: &Timer<'_>) -> io::Result<Rate> {
     const BATCH: usize = 1_000;
     let mut keys = draws.endless();
     let (mut asked, mut hits) = (0, 0);
@@ -130,7 +158,7 @@ fn gets(shared: &Shared, draws: &Draws, timer: &Timer<'_>) -> io::Result<f64> {
             hits += usize::from(matches!(black_box(&got), Ok(Get::Hit(_))));
             asked += 1;
         }
-    });
+    })?;
     if hits != asked {
         return Err(io::Error::other(format!("{hits} of {asked} gets were hits")));
     }
