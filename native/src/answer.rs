@@ -251,51 +251,64 @@ impl Answer {
                 out.extend_from_slice(line.as_bytes());
             }),
             Self::Value { found, group, cache, content } => {
-                let status = match content {
-                    Content::Part(_) => Status::PartialContent,
-                    Content::NotModified => Status::NotModified,
-                    Content::Whole => Status::Ok,
-                };
-                count(status);
-                let len = found.value.len();
-                let ready = match (&content, cache, persist) {
-                    (Content::Whole, CacheStatus::Hit, Persist::Keep) => turn.recurring.hit(group),
-                    _ => None,
-                };
-                out.write(|out| {
-                    let head = match (ready, &content) {
-                        (Some(ready), _) => ready.write(out),
-                        (None, Content::NotModified) => {
-                            AnswerHead::begin(out, status, date, persist)
-                                .field("Cache-Status", cache.text())
-                        }
-                        (None, Content::Whole | Content::Part(_)) => {
-                            let content_type = turn.config.numbered(group).content_type.as_bytes();
-                            AnswerHead::begin(out, status, date, persist)
-                                .content(content_type)
-                                .field("Cache-Status", cache.text())
-                        }
-                    };
-                    let head = head.etag(found.value.digest());
-                    let head = match found.age {
-                        Some(age) => head.number_field("Age", age.as_secs()),
-                        None => head,
-                    };
-                    match &content {
-                        Content::Part(range) => {
-                            head.content_range(range, len).end_with_length(range.len());
-                        }
-                        Content::Whole => head.end_with_length(len),
-                        Content::NotModified => head.end(),
-                    }
-                });
-                match content {
-                    Content::Whole if !head_only => out.push(found.value),
-                    Content::Part(range) if !head_only => out.push_part(found.value, range),
-                    _ => {}
-                }
+                write_value(out, (found, group), cache, content, turn, form);
             }
         }
+    }
+}
+
+/// Appends a response with a value, or with a part or none of it.
+#[inline(always)]
+fn write_value(
+    out: &mut Output,
+    (found, group): (Found, GroupId),
+    cache: CacheStatus,
+    content: Content,
+    turn: &Turn<'_>,
+    Form { head_only, persist }: Form,
+) {
+    let status = match content {
+        Content::Part(_) => Status::PartialContent,
+        Content::NotModified => Status::NotModified,
+        Content::Whole => Status::Ok,
+    };
+    turn.tally.meter.answer(status);
+    let date = turn.clock.date();
+    let len = found.value.len();
+    let ready = match (&content, cache, persist) {
+        (Content::Whole, CacheStatus::Hit, Persist::Keep) => turn.recurring.hit(group),
+        _ => None,
+    };
+    out.write(|out| {
+        let head = match (ready, &content) {
+            (Some(ready), _) => ready.write(out),
+            (None, Content::NotModified) => {
+                AnswerHead::begin(out, status, date, persist).field("Cache-Status", cache.text())
+            }
+            (None, Content::Whole | Content::Part(_)) => {
+                let content_type = turn.config.numbered(group).content_type.as_bytes();
+                AnswerHead::begin(out, status, date, persist)
+                    .content(content_type)
+                    .field("Cache-Status", cache.text())
+            }
+        };
+        let head = head.etag(found.value.digest());
+        let head = match found.age {
+            Some(age) => head.number_field("Age", age.as_secs()),
+            None => head,
+        };
+        match &content {
+            Content::Part(range) => {
+                head.content_range(range, len).end_with_length(range.len());
+            }
+            Content::Whole => head.end_with_length(len),
+            Content::NotModified => head.end(),
+        }
+    });
+    match content {
+        Content::Whole if !head_only => out.push(found.value),
+        Content::Part(range) if !head_only => out.push_part(found.value, range),
+        _ => {}
     }
 }
 

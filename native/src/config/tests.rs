@@ -130,10 +130,7 @@ fn a_mistake_in_an_override_is_told_by_its_name() {
         (("GOCACHE_DEADLINES_PEER", "9s"), "GOCACHE_DEADLINES_PEER: peer is less than load"),
         (("GOCACHE_ORIGINS_API_KIND", "ftp"), "GOCACHE_ORIGINS_API_KIND: kind is"),
         (("GOCACHE_GROUPS_SCORES_BUDGET", "1"), "GOCACHE_GROUPS_SCORES_BUDGET: stands for keys of"),
-        (
-            ("GOCACHE_TLS_CERTIFICATES", "[{ key = \"k\", certificate = 7 }]"),
-            "GOCACHE_TLS_CERTIFICATES: invalid type: integer `7`",
-        ),
+        (("GOCACHE_TLS_CERTIFICATES", "[{ key = 7 }]"), "GOCACHE_TLS_CERTIFICATES: invalid type"),
     ];
     for ((name, value), expected) in cases {
         let error = with(&text, &variables(&[(name, value)])).expect_err(name).to_string();
