@@ -14,7 +14,17 @@ promises! {
     parts_in_a_pipeline_come_in_order,
 }
 
-hosted! {
+// It does one thing at a time, so that nobody waits for the load of another.
+hosted! { in jco for Jco:
+    a_part_has_the_fields_of_the_whole,
+    a_range_says_nothing_in_a_head,
+    a_range_that_cannot_be_met_is_told_the_length,
+    a_range_does_not_change_other_refusals,
+    parts_of_a_large_value_are_exact,
+    parts_in_a_pipeline_come_in_order,
+}
+
+hosted! { in serve for Serve:
     a_part_has_the_fields_of_the_whole,
     a_range_says_nothing_in_a_head,
     a_range_that_cannot_be_met_is_told_the_length,
