@@ -152,9 +152,7 @@ fn build(feature: &str) -> PathBuf {
 static JCO_SERVER: LazyLock<PathBuf> = LazyLock::new(|| {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("jco");
     let addr = free_address();
-    let mut host = jco_serve(addr, BTreeMap::new());
-    host.arg("--jco-dir").arg(&folder);
-    drop(Hosted::spawn(host, addr));
+    drop(Hosted::spawn(jco_serve("jco", addr, BTreeMap::new()), addr));
     let server = "import { HTTPServer } from '@bytecodealliance/preview2-shim/http';\n\
          import { incomingHandler } from './gocache_http_0_2.js';\n\
          new HTTPServer(incomingHandler).listen(process.env.GOCACHE_TEST_PORT, '127.0.0.1');\n";
@@ -163,11 +161,17 @@ static JCO_SERVER: LazyLock<PathBuf> = LazyLock::new(|| {
     file
 });
 
-/// The command that serves the component of `wasi:http` 0.2 in `jco serve`.
-pub(crate) fn jco_serve(addr: SocketAddr, variables: BTreeMap<String, String>) -> Command {
+/// The command that serves the component of `wasi:http` 0.2 in `jco serve`, which writes what it makes
+/// of it to this folder.
+pub(crate) fn jco_serve(
+    folder: &str,
+    addr: SocketAddr,
+    variables: BTreeMap<String, String>,
+) -> Command {
     let mut host = Command::new("jco");
     host.arg("serve").arg(&*HTTP_0_2).args(["--host", "127.0.0.1", "--port"]);
     host.arg(addr.port().to_string()).envs(variables);
+    host.arg("--jco-dir").arg(Path::new(env!("CARGO_TARGET_TMPDIR")).join(folder));
     host
 }
 
