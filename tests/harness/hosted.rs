@@ -92,6 +92,8 @@ impl Hosted {
     pub(crate) fn spawn(mut host: Command, addr: SocketAddr) -> Self {
         // A group of its own, for jco serves in a process that it starts.
         host.stdout(Stdio::null()).stdin(Stdio::null()).process_group(0);
+        // It tells of each connection that a test leaves. Why it does not start, it says by hand.
+        host.stderr(Stdio::null());
         let begin = Instant::now();
         let mut hosted = Self(host.spawn().expect("it is installed"));
         while TcpStream::connect(addr).is_err() {
