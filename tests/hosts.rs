@@ -23,10 +23,7 @@ fn a_herd_makes_one_load_in_each_instance() {
     let site = Site::new::<Serve>();
     let gate = site.origin.gate();
     site.origin.set("Tom", Reply::Held(gate.clone(), Box::new(Reply::value("630"))));
-    let mut clients: Vec<Client> = (0..HERD).map(|_| site.connect()).collect();
-    for client in &mut clients {
-        client.send(get("Tom"));
-    }
+    let mut clients: Vec<Client> = (0..HERD).map(|_| site.waiting("Tom")).collect();
     site.origin.await_loads("Tom", 1);
     gate.open();
     let mut firsts = 0;

@@ -2,12 +2,15 @@
 
 use std::{borrow::Cow, ops::Range, time::Duration};
 
-use gocache_core::{Error, Found, GroupId, Status, Value};
+use gocache_core::{
+    Error, Found, GroupId, Status, Value,
+    http::{CacheStatus, matches},
+};
 
 use crate::{
     clock::Clock,
     config::Config,
-    http1::{AnswerHead, BodyError, CONTINUE, Extent, Persist, Reject, Wanted, etag, list},
+    http1::{AnswerHead, BodyError, CONTINUE, Extent, Persist, Reject, Wanted},
     meter::{Outcome, Tally},
     output::Output,
     recurring::Recurring,
@@ -32,26 +35,6 @@ impl<'a> Turn<'a> {
         draining: bool,
     ) -> Self {
         Self { config, clock, tally, recurring, draining }
-    }
-}
-
-/// How a request came by its value (RFC 9211).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum CacheStatus {
-    Hit,
-    /// It was the first to ask.
-    Miss,
-    /// It waited for the load of another.
-    Collapsed,
-}
-
-impl CacheStatus {
-    pub(crate) const fn text(self) -> &'static [u8] {
-        match self {
-            Self::Hit => b"gocache; hit",
-            Self::Miss => b"gocache; fwd=uri-miss",
-            Self::Collapsed => b"gocache; fwd=uri-miss; collapsed",
-        }
     }
 }
 
@@ -172,22 +155,11 @@ impl Answer {
 
     pub(crate) fn error(error: Error, key: &[u8], cache: CacheStatus) -> Self {
         match error {
-            // That there is no such key is an answer of the origin, and says so: a peer tells by
-            // this field that it need not ask anybody else.
             Error::NotFound => Self::Text(Text {
                 status: Status::NotFound,
                 content_type: TEXT_PLAIN,
                 body: Cow::Owned(format!("{} not exist\n", key.escape_ascii())),
-                field: Some((
-                    "Cache-Status",
-                    match cache {
-                        CacheStatus::Hit => "gocache; hit",
-                        CacheStatus::Miss => "gocache; fwd=uri-miss; fwd-status=404",
-                        CacheStatus::Collapsed => {
-                            "gocache; fwd=uri-miss; fwd-status=404; collapsed"
-                        }
-                    },
-                )),
+                field: Some(("Cache-Status", cache.of_none())),
             }),
             other => Self::line(Status::from(other), other.to_string()),
         }
@@ -246,7 +218,7 @@ impl Answer {
                     .field("Content-Type", TEXT_PLAIN.as_bytes())
                     .number_field("Content-Length", line.len() as u64)
                     .no_content_range(len)
-                    .field("Cache-Status", cache.text())
+                    .field("Cache-Status", cache.of_value().as_bytes())
                     .end();
                 out.extend_from_slice(line.as_bytes());
             }),
@@ -282,14 +254,13 @@ fn write_value(
     out.write(|out| {
         let head = match (ready, &content) {
             (Some(ready), _) => ready.write(out),
-            (None, Content::NotModified) => {
-                AnswerHead::begin(out, status, date, persist).field("Cache-Status", cache.text())
-            }
+            (None, Content::NotModified) => AnswerHead::begin(out, status, date, persist)
+                .field("Cache-Status", cache.of_value().as_bytes()),
             (None, Content::Whole | Content::Part(_)) => {
                 let content_type = turn.config.numbered(group).content_type.as_bytes();
                 AnswerHead::begin(out, status, date, persist)
                     .content(content_type)
-                    .field("Cache-Status", cache.text())
+                    .field("Cache-Status", cache.of_value().as_bytes())
             }
         };
         let head = head.etag(found.value.digest());
@@ -316,13 +287,6 @@ impl From<Reject> for Answer {
     fn from(reject: Reject) -> Self {
         Self::line(reject.status, reject.text)
     }
-}
-
-/// RFC 9110, 13.1.2: the weak comparison, or `*` for any value at all.
-fn matches(if_none_match: &[u8], digest: u64) -> bool {
-    let tag = etag(digest);
-    // A comma may stand inside a tag of somebody else's; cut there it matches none of ours.
-    list(if_none_match).any(|each| each == b"*" || each.strip_prefix(b"W/").unwrap_or(each) == tag)
 }
 
 /// What an answer needs that waits for a load.
@@ -354,26 +318,6 @@ impl Pending {
                 Answer::value(found, self.group, self.cache, tags, wanted)
             }
             Err(error) => Answer::error(error, &self.key, self.cache),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn if_none_match_is_a_list_of_tags_compared_weakly() {
-        let digest = 0xabc;
-        for list in
-            ["\"0000000000000abc\"", "W/\"0000000000000abc\"", "\"x\" , \"0000000000000abc\"", "*"]
-        {
-            assert!(matches(list.as_bytes(), digest), "{list}");
-        }
-        for list in
-            ["", "0000000000000abc", "\"0000000000000ABC\"", "w/\"0000000000000abc\"", "\"*\""]
-        {
-            assert!(!matches(list.as_bytes(), digest), "{list}");
         }
     }
 }

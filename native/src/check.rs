@@ -3,10 +3,10 @@
 
 use std::{io::IoSlice, mem, sync::LazyLock, time::Duration};
 
-use gocache_core::{Asker, Error, Found, GroupId, Instant, Status, Value};
+use gocache_core::{Asker, Error, Found, GroupId, Instant, Status, Value, http::CacheStatus};
 
 use crate::{
-    answer::{Answer, CacheStatus, Pending, Turn},
+    answer::{Answer, Pending, Turn},
     clock::{Clock, Epoch},
     config::Config,
     conn::Conn,

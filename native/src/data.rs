@@ -1,10 +1,10 @@
 //! The data plane: a request for a key -> what the core says of it.
 
-use gocache_core::{Asker, Fetch, Get, Route, Status, Waiter};
+use gocache_core::{Asker, Fetch, Get, Route, Status, Waiter, http::CacheStatus};
 use subtle::ConstantTimeEq;
 
 use crate::{
-    answer::{Answer, CacheStatus, Pending, Turn},
+    answer::{Answer, Pending, Turn},
     engine::Engine,
     http1::{Method, Request},
     meter::Outcome,

@@ -10,9 +10,9 @@ use std::{
     time::Duration,
 };
 
-use gocache_core::{Error, Found, GroupId, Source, Status};
+use gocache_core::{Error, Found, GroupId, Source, Status, http::CacheStatus};
 
-use crate::{answer::CacheStatus, config::Config};
+use crate::config::Config;
 
 /// A count to which one thread adds: with no other there, a load and a store do.
 #[derive(Debug, Default)]

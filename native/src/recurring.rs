@@ -2,10 +2,9 @@
 
 use std::cell::RefCell;
 
-use gocache_core::GroupId;
+use gocache_core::{GroupId, http::CacheStatus};
 
 use crate::{
-    answer::CacheStatus,
     clock::DATE_LEN,
     config::Config,
     http1::{HitHead, KnownFields},
@@ -25,7 +24,7 @@ impl Recurring {
         self.fields.get_mut().clear();
         let head = |group| {
             let content_type = config.numbered(group).content_type.as_bytes();
-            HitHead::new(content_type, CacheStatus::Hit.text(), date)
+            HitHead::new(content_type, CacheStatus::Hit.of_value().as_bytes(), date)
         };
         self.hits = config.ids().map(head).collect();
     }

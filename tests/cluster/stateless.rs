@@ -70,7 +70,8 @@ fn wasmtime_serve_with_0_3() {
 fn jco_serve_with_0_2() {
     if is_on_path("jco") {
         let mut cluster = Cluster::start();
-        let (_host, mut client) = before(&cluster, jco_serve);
+        let serve = |addr, variables| jco_serve("jco-cluster", addr, variables);
+        let (_host, mut client) = before(&cluster, serve);
         asks_each_owner(&mut cluster, &mut client);
     }
 }

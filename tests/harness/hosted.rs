@@ -7,12 +7,14 @@ use std::collections::BTreeMap;
 use std::env;
 use std::fs;
 use std::net::{SocketAddr, TcpStream};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::LazyLock;
+use std::sync::{LazyLock, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process_group};
 use toml::{Table, Value};
 
 use super::frontend::{Frontend, Running};
@@ -88,7 +90,10 @@ pub(crate) struct Hosted(Child);
 impl Hosted {
     /// Starts it, and waits until it can be reached.
     pub(crate) fn spawn(mut host: Command, addr: SocketAddr) -> Self {
-        host.stdout(Stdio::null()).stdin(Stdio::null());
+        // A group of its own, for jco serves in a process that it starts.
+        host.stdout(Stdio::null()).stdin(Stdio::null()).process_group(0);
+        // It tells of each connection that a test leaves. Why it does not start, it says by hand.
+        host.stderr(Stdio::null());
         let begin = Instant::now();
         let mut hosted = Self(host.spawn().expect("it is installed"));
         while TcpStream::connect(addr).is_err() {
@@ -103,8 +108,8 @@ impl Hosted {
 
 impl Drop for Hosted {
     fn drop(&mut self) {
-        // It may have ended already.
-        drop(self.0.kill());
+        // They may have ended already.
+        let _ = kill_process_group(Pid::from_child(&self.0), Signal::KILL);
         drop(self.0.wait());
     }
 }
@@ -123,7 +128,9 @@ pub(crate) fn is_on_path(program: &str) -> bool {
 pub(crate) static HTTP_0_2: LazyLock<PathBuf> = LazyLock::new(|| build("http-0-2"));
 pub(crate) static HTTP_0_3: LazyLock<PathBuf> = LazyLock::new(|| build("http-0-3"));
 
-/// Each has a folder of its own, for the files have one name.
+static BUILDS: Mutex<()> = Mutex::new(());
+
+/// Each has a copy of its own, for the files have one name.
 fn build(feature: &str) -> PathBuf {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("wasm-http");
     let mut build = Command::new(env!("CARGO"));
@@ -133,12 +140,11 @@ fn build(feature: &str) -> PathBuf {
     // What the outer build is instrumented with (coverage, sanitizers) is not for the guest.
     build.env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS");
     // The next feature overwrites the file.
-    static ONE_BY_ONE: std::sync::Mutex<()> = std::sync::Mutex::new(());
-    let _one = ONE_BY_ONE.lock().expect("no build panics under it");
+    let one_by_one = BUILDS.lock().expect("no build panics under it");
     let built = build.status().expect("cargo runs: it runs this test").success();
     let copy = target.join(format!("gocache_{}.wasm", feature.replace('-', "_")));
     let copied = fs::copy(target.join("wasm32-wasip2/release/gocache_component.wasm"), &copy);
-    drop(_one);
+    drop(one_by_one);
     assert!(built, "{build:?} failed; if the target is missing: rustup target add wasm32-wasip2");
     copied.expect("cargo has made the file");
     copy
@@ -148,9 +154,7 @@ fn build(feature: &str) -> PathBuf {
 static JCO_SERVER: LazyLock<PathBuf> = LazyLock::new(|| {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("jco");
     let addr = free_address();
-    let mut host = jco_serve(addr, BTreeMap::new());
-    host.arg("--jco-dir").arg(&folder);
-    drop(Hosted::spawn(host, addr));
+    drop(Hosted::spawn(jco_serve("jco", addr, BTreeMap::new()), addr));
     let server = "import { HTTPServer } from '@bytecodealliance/preview2-shim/http';\n\
          import { incomingHandler } from './gocache_http_0_2.js';\n\
          new HTTPServer(incomingHandler).listen(process.env.GOCACHE_TEST_PORT, '127.0.0.1');\n";
@@ -159,11 +163,17 @@ static JCO_SERVER: LazyLock<PathBuf> = LazyLock::new(|| {
     file
 });
 
-/// The command that serves the component of `wasi:http` 0.2 in `jco serve`.
-pub(crate) fn jco_serve(addr: SocketAddr, variables: BTreeMap<String, String>) -> Command {
+/// The command that serves the component of `wasi:http` 0.2 in `jco serve`, which writes what it makes
+/// of it to this folder.
+pub(crate) fn jco_serve(
+    folder: &str,
+    addr: SocketAddr,
+    variables: BTreeMap<String, String>,
+) -> Command {
     let mut host = Command::new("jco");
     host.arg("serve").arg(&*HTTP_0_2).args(["--host", "127.0.0.1", "--port"]);
     host.arg(addr.port().to_string()).envs(variables);
+    host.arg("--jco-dir").arg(Path::new(env!("CARGO_TARGET_TMPDIR")).join(folder));
     host
 }
 

@@ -14,12 +14,12 @@ promises! {
     causes_of_the_origin_are_told_apart,
 }
 
+// Which bytes a target may have is the host's business there.
 hosted! {
     a_target_without_group_or_key_is_told_which,
     a_group_that_is_not_there_is_named,
     a_target_outside_the_base_is_not_found,
     bad_percent_encoding_is_told_where,
-    control_bytes_in_the_target_are_refused,
     other_methods_are_told_which_are_allowed,
     options_about_the_server_are_a_request,
     writes_are_off_unless_allowed,

@@ -17,19 +17,10 @@ promises! {
     waiters_over_the_limit_are_asked_to_come_back,
 }
 
+// The other limits are the host's there, or count what it spreads over instances.
 hosted! {
     a_key_over_its_limit_is_told_the_limit,
-    a_target_over_its_limit_is_told_the_limit,
     a_request_line_of_8000_octets_works,
-    header_bytes_over_the_limit_are_told_the_limit,
-    a_header_section_without_end_is_cut_at_the_limit,
-    header_fields_over_the_limit_are_told_the_limit,
-    a_body_over_its_limit_is_too_large,
-    connections_over_the_limit_are_asked_to_come_back,
-    operators_take_no_place_of_clients,
-    what_waits_is_bounded_in_bytes,
-    loads_over_the_limit_are_asked_to_come_back,
-    waiters_over_the_limit_are_asked_to_come_back,
 }
 
 fn a_key_over_its_limit_is_told_the_limit<F: Frontend>() {

@@ -14,11 +14,11 @@ promises! {
     parts_in_a_pipeline_come_in_order,
 }
 
+// Who waits for whom goes by the host there: see `hosts`.
 hosted! {
     a_part_has_the_fields_of_the_whole,
     a_range_says_nothing_in_a_head,
     a_range_that_cannot_be_met_is_told_the_length,
-    a_range_of_a_miss_is_cut_from_what_is_loaded,
     a_range_does_not_change_other_refusals,
     parts_of_a_large_value_are_exact,
     parts_in_a_pipeline_come_in_order,

@@ -10,8 +10,15 @@ promises! {
     a_value_that_the_client_has_is_sent_in_no_part,
 }
 
-hosted! {
+hosted! { in jco for Jco:
     a_range_is_that_part_or_none_or_ignored,
+    an_empty_value_has_no_first_byte,
+    a_part_is_of_the_value_that_if_range_names,
+    a_value_that_the_client_has_is_sent_in_no_part,
+}
+
+// It answers a request of HTTP/1.0 with HTTP/1.0.
+hosted! { in serve for Serve:
     an_empty_value_has_no_first_byte,
     a_part_is_of_the_value_that_if_range_names,
     a_value_that_the_client_has_is_sent_in_no_part,

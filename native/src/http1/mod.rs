@@ -10,7 +10,7 @@ mod target;
 mod write;
 mod writes;
 
-pub(crate) use gocache_core::http::{Extent, Wanted, etag, list};
+pub(crate) use gocache_core::http::{Extent, Wanted};
 
 pub(crate) use body::{Body, BodyError, Decoder};
 pub(crate) use fields::PEER_FIELD;
