@@ -2,7 +2,21 @@
 
 use twox_hash::XxHash3_64;
 
-use crate::entry::{Memory, Value};
+use allocator_api2::alloc::Global;
+
+use crate::entry::{Extras, Memory, OutOfMemory, Parts, Value};
+
+impl Value {
+    /// A value of these bytes, as [`Value::new`] makes one, of which the digest is known: somebody
+    /// who has it hands it over with the bytes. It is not checked.
+    ///
+    /// # Errors
+    /// If the global allocator has no memory.
+    pub fn with_digest(bytes: &[u8], digest: u64) -> Result<Self, OutOfMemory> {
+        let extras = Extras { digest: Some(digest), ..Extras::default() };
+        Self::allocate(&Parts { value: bytes, extras, ..Parts::default() }, Global)
+    }
+}
 
 impl<A: Memory> Value<A> {
     /// XXH3-64 of the bytes: the same on every node and after every restart, so that it serves as

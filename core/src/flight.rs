@@ -24,6 +24,7 @@ use crate::{
 /// Who waits for a load: the frontend's own number, handed back untouched when the load lands. A
 /// waiter that has gone meanwhile is a number that the frontend ignores.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(transparent)]
 pub struct Waiter(pub u64);
 
 /// Who asks.

@@ -59,6 +59,11 @@ pub trait Engine: Sized + Send + Sync + 'static {
 
     /// The counters of each group.
     fn stats(&self) -> Vec<(GroupId, Stats)>;
+
+    /// How often what it runs in has broken off and begun anew; `None` where nothing can.
+    fn traps(&self) -> Option<u64> {
+        None
+    }
 }
 
 /// The node that a configuration describes. Each start draws a new seed, so that nobody can choose

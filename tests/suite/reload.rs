@@ -18,17 +18,15 @@ promises! {
     a_write_under_way_ends_as_it_began,
     a_bad_configuration_changes_nothing,
     ports_and_loops_wait_for_a_restart,
-}
-
-// A component is told its groups once: with it they wait for a restart.
-promises! { in native_groups for Native:
     groups_come_and_go,
     a_group_that_is_gone_ends_its_loads,
     budgets_lifetimes_and_limits_change,
     another_policy_begins_anew,
-    nobody_notices_it_under_load
 }
-promises! { in wasi_groups for Wasi: groups_of_a_component_wait_for_a_restart }
+
+// Its many clients speak in the clear.
+promises! { in native_load for Native: nobody_notices_it_under_load }
+promises! { in wasi_load for Wasi: nobody_notices_it_under_load }
 
 #[track_caller]
 fn reloaded(site: &Site, text: &str) {
@@ -281,17 +279,4 @@ fn nobody_notices_it_under_load<F: Frontend>() {
         }
     });
     assert_eq!(scrape(&site).of_scores("gocache_load_errors_total"), Some(0.0));
-}
-
-fn groups_of_a_component_wait_for_a_restart<F: Frontend>() {
-    let site = Site::new::<F>();
-    let error = site.reload(&with_other(&site, &Setup::new())).expect_err("one group more");
-    assert!(error.contains("groups.other"), "{error}");
-    let text = Setup::new().budget("2 MiB").text(&site.origin);
-    let error = site.reload(&text).expect_err("another budget");
-    assert!(error.contains("groups.scores"), "{error}");
-    let text = Setup::new().limit("waiters", 7).text(&site.origin);
-    let error = site.reload(&text).expect_err("another limit");
-    assert!(error.contains("limits.waiters") && !error.contains("groups"), "{error}");
-    site.get("hot").status(200);
 }

@@ -15,7 +15,7 @@ use super::{ConfigError, error::Source, keys};
 const PREFIX: &str = "GOCACHE_";
 
 /// Variables that say where to begin, and are in no file.
-const OTHERS: [&str; 2] = ["GOCACHE_CONFIG", "GOCACHE_COMPONENT"];
+const OTHERS: [&str; 3] = ["GOCACHE_CONFIG", "GOCACHE_COMPONENT", "GOCACHE_INSTANCES"];
 
 /// The token of who may write. It allows writes by itself, in place of any token of the file.
 const WRITE_TOKEN: &str = "GOCACHE_WRITE_TOKEN";

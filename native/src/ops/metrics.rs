@@ -169,6 +169,10 @@ impl Report {
             "Lines of the log that nobody took in time",
             ConstCounter::new(crate::log::dropped()),
         )?;
+        if let Some(traps) = self.traps {
+            let help = "Instances of the component that broke off and were replaced";
+            page.counter("gocache_component_traps", help, ConstCounter::new(traps))?;
+        }
         self.tls(page)?;
         let version = [("version", env!("CARGO_PKG_VERSION"))];
         let mut build =

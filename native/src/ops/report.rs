@@ -20,6 +20,8 @@ pub(crate) struct Report {
     /// Whether the last reading of the configuration succeeded, and when one last did, in seconds
     /// since 1970.
     pub(crate) reloads: (bool, u64),
+    /// See [`Engine::traps`](crate::Engine::traps).
+    pub(crate) traps: Option<u64>,
     /// When the certificate of the data port ends, in seconds since 1970, if it has one.
     pub(crate) certificate_expires_at: Option<u64>,
 }
@@ -58,7 +60,7 @@ impl Report {
         let [received, _] = self.planes(|meter| meter.received_bytes.get());
         let [sent, _] = self.planes(|meter| meter.sent_bytes.get());
         let (succeeded, at) = self.reloads;
-        let page = json!({
+        let mut page = json!({
             "version": env!("CARGO_PKG_VERSION"),
             "stage": stage,
             "groups": groups,
@@ -68,6 +70,9 @@ impl Report {
             "config": { "last_reload_successful": succeeded, "last_reload_success_at": at },
             "log_lines_dropped": crate::log::dropped(),
         });
+        if let (Some(traps), Some(page)) = (self.traps, page.as_object_mut()) {
+            page.insert("component_traps".to_owned(), traps.into());
+        }
         format!("{page:#}\n")
     }
 }

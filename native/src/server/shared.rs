@@ -229,6 +229,7 @@ impl<E: Engine> Shared<E> {
             peers: others.map(|peer| (peer.name.clone(), is_up(peer))).collect(),
             lanes: Arc::clone(&self.meters.lanes),
             reloads: self.control.reloads.last(),
+            traps: self.engine.traps(),
             certificate_expires_at: self.config.tls.as_ref().and_then(TlsConfig::expires_at),
         }
     }

@@ -65,9 +65,9 @@ export class Cache {
   }
 
   async #fetch(key, fetch) {
-    let outcome;
+    let outcome, value;
     try {
-      const value = await this.#load(key);
+      value = await this.#load(key);
       outcome = value
         ? { tag: "ok", val: { value, age: 0n, lifetime: undefined } }
         : { tag: "err", val: "not-found" };
@@ -75,14 +75,14 @@ export class Cache {
       outcome = { tag: "err", val: "failed" };
     }
     // Alone, without a ring, a load that has landed is done.
-    this.#tell(this.#engine.land(fetch, outcome, now()).val);
+    this.#tell(this.#engine.land(fetch, outcome, now()).val, value);
   }
 
-  #tell({ outcome, waiters }) {
+  #tell({ outcome, waiters }, value) {
     for (const waiter of waiters) {
       const { resolve, reject } = this.#waiting.get(waiter);
       this.#waiting.delete(waiter);
-      if (outcome.tag === "ok") resolve(outcome.val.value);
+      if (outcome.tag === "ok") resolve(value);
       else reject(new Error(outcome.val.tag));
     }
   }

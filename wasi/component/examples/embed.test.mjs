@@ -57,5 +57,5 @@ test("what was removed is loaded anew", async () => {
 });
 
 test("a host that breaks the protocol is told so", () => {
-  assert.throws(() => new Cache(engine, { name: "again", budget: 1 }, () => {}));
+  assert.throws(() => new Cache(engine, { name: "large", budget: 2 ** 40 }, () => {}));
 });

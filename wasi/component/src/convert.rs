@@ -1,22 +1,30 @@
-//! The core's types from and to those of the WIT, one to one. No match has a `_`: a variant or a
-//! counter that is new in the core breaks the build here until the WIT has it too.
+//! The core's types from and to those of the ABI, one to one. No match has a `_` for what the core
+//! may add: a variant or a counter that is new in the core breaks the build here until the WIT has
+//! it too.
 
-use alloc::vec::Vec;
 use core::time::Duration;
 
 use gocache_core::{
-    Asker, Done, Error, Eviction, Fetch, Found, Get, GroupId, Landing, Limits, Load, LoadError,
-    OutOfMemory, PeerId, Settings, Source, Stats, Value,
+    Done, Error, Eviction, Fetch, Found, GroupId, Limits, Load, LoadError, OutOfMemory, PeerId,
+    Settings, Source, Stats, Value,
 };
 
-use crate::bindings::wit;
+use crate::abi::{self, List, Maybe, Outcome};
 
 /// The settings of a group; `None` if a size does not fit this machine's 32 bits.
-pub(crate) fn settings(group: &wit::GroupSettings) -> Option<Settings> {
+pub(crate) fn settings(group: &abi::GroupSettings) -> Option<Settings> {
     Some(Settings {
         budget: group.budget.try_into().ok()?,
-        eviction: group.eviction.into(),
-        lifetime: group.lifetime.map(Duration::from_millis),
+        eviction: match group.eviction {
+            0 => Eviction::Lru,
+            1 => Eviction::S3Fifo,
+            // By the canonical ABI there is no other.
+            _ => Eviction::SizeAware,
+        },
+        lifetime: match group.lifetime {
+            Maybe::Some(lifetime) => Some(Duration::from_millis(lifetime)),
+            Maybe::None => None,
+        },
         jitter: group.jitter,
         // An instance has one thread.
         shards: 1,
@@ -32,13 +40,48 @@ pub(crate) fn settings(group: &wit::GroupSettings) -> Option<Settings> {
     })
 }
 
-impl From<wit::Eviction> for Eviction {
-    fn from(eviction: wit::Eviction) -> Self {
-        match eviction {
-            wit::Eviction::Lru => Self::Lru,
-            wit::Eviction::S3Fifo => Self::S3Fifo,
-            wit::Eviction::SizeAware => Self::SizeAware,
-        }
+/// A load as the host hands it back.
+pub(crate) struct Ticket<'a> {
+    pub(crate) group: GroupId,
+    pub(crate) flight: u64,
+    pub(crate) key: &'a [u8],
+    pub(crate) source: Source,
+}
+
+impl Ticket<'_> {
+    pub(crate) fn fetch(&self) -> Result<Fetch, OutOfMemory> {
+        Fetch::from_parts(self.group, self.flight, self.key, self.source)
+    }
+}
+
+/// What a load brought, as the host hands it over.
+pub(crate) struct Brought<'a> {
+    pub(crate) value: &'a [u8],
+    pub(crate) age: u64,
+    pub(crate) lifetime: Option<u64>,
+}
+
+impl Brought<'_> {
+    pub(crate) fn load(&self) -> Result<Load, OutOfMemory> {
+        Ok(Load {
+            value: Value::new(self.value)?,
+            age: Duration::from_millis(self.age),
+            lifetime: self.lifetime.map(Duration::from_millis),
+        })
+    }
+}
+
+/// The cases of `load-error`, in their order there.
+pub(crate) fn load_error(number: usize) -> LoadError {
+    match number {
+        0 => LoadError::NotFound,
+        1 => LoadError::Failed,
+        2 => LoadError::TimedOut,
+        3 => LoadError::Busy,
+        4 => LoadError::Panicked,
+        5 => LoadError::PeerDown,
+        // By the canonical ABI there is no other.
+        _ => LoadError::OutOfMemory,
     }
 }
 
@@ -46,70 +89,38 @@ fn millis(duration: Duration) -> u64 {
     duration.as_millis().try_into().unwrap_or(u64::MAX)
 }
 
-impl From<wit::Asker> for Asker {
-    fn from(asker: wit::Asker) -> Self {
-        match asker {
-            wit::Asker::Client => Self::Client,
-            wit::Asker::Peer => Self::Peer,
-        }
+fn age(age: Option<Duration>) -> Maybe<u64> {
+    age.map(millis).into()
+}
+
+pub(crate) fn found(found: &Found) -> abi::Found {
+    abi::Found { value: List::of(&found.value), digest: found.value.digest(), age: age(found.age) }
+}
+
+pub(crate) fn fetch(fetch: &Fetch) -> abi::Fetch {
+    abi::Fetch {
+        group: fetch.group().0,
+        flight: fetch.flight(),
+        key: List::of(fetch.key()),
+        source: match fetch.source() {
+            Source::Origin => abi::Source::Origin,
+            Source::Peer(PeerId(id)) => abi::Source::Peer(id),
+        },
     }
 }
 
-impl From<Source> for wit::Source {
-    fn from(source: Source) -> Self {
-        match source {
-            Source::Origin => Self::Origin,
-            Source::Peer(PeerId(id)) => Self::Peer(id),
-        }
+pub(crate) fn done(done: &Done) -> abi::Done {
+    abi::Done {
+        group: done.group.0,
+        outcome: match &done.result {
+            Ok(found) => Outcome::Ok(age(found.age)),
+            Err(error) => Outcome::Err((*error).into()),
+        },
+        waiters: List::of(&done.waiters),
     }
 }
 
-impl From<wit::Source> for Source {
-    fn from(source: wit::Source) -> Self {
-        match source {
-            wit::Source::Origin => Self::Origin,
-            wit::Source::Peer(id) => Self::Peer(PeerId(id)),
-        }
-    }
-}
-
-impl From<Fetch> for wit::Fetch {
-    fn from(fetch: Fetch) -> Self {
-        Self {
-            group: fetch.group().0,
-            flight: fetch.flight(),
-            key: fetch.key().into(),
-            source: fetch.source().into(),
-        }
-    }
-}
-
-impl TryFrom<wit::Fetch> for Fetch {
-    type Error = OutOfMemory;
-
-    fn try_from(fetch: wit::Fetch) -> Result<Self, OutOfMemory> {
-        let wit::Fetch { group, flight, key, source } = fetch;
-        Self::from_parts(GroupId(group), flight, &key, source.into())
-    }
-}
-
-/// A value for the host. It may be large: where there is no room for the copy, the cache lives on.
-fn found(found: Found) -> Result<wit::Found, Error> {
-    let mut value = Vec::new();
-    value.try_reserve_exact(found.value.len()).map_err(|_| OutOfMemory)?;
-    value.extend_from_slice(&found.value);
-    Ok(wit::Found { value, age: found.age.map(millis) })
-}
-
-pub(crate) fn answer(got: Get) -> Result<wit::Answer, Error> {
-    Ok(match got {
-        Get::Hit(hit) => wit::Answer::Hit(found(hit)?),
-        Get::Wait => wit::Answer::Wait,
-        Get::Fetch(fetch) => wit::Answer::Fetch(fetch.into()),
-    })
-}
-
-impl From<Error> for wit::Error {
+impl From<Error> for abi::Error {
     fn from(error: Error) -> Self {
         match error {
             Error::KeyTooLong { limit } => Self::KeyTooLong(limit as u64),
@@ -125,48 +136,7 @@ impl From<Error> for wit::Error {
     }
 }
 
-impl From<wit::LoadError> for LoadError {
-    fn from(error: wit::LoadError) -> Self {
-        match error {
-            wit::LoadError::NotFound => Self::NotFound,
-            wit::LoadError::Failed => Self::Failed,
-            wit::LoadError::TimedOut => Self::TimedOut,
-            wit::LoadError::Busy => Self::Busy,
-            wit::LoadError::Panicked => Self::Panicked,
-            wit::LoadError::PeerDown => Self::PeerDown,
-            wit::LoadError::OutOfMemory => Self::OutOfMemory,
-        }
-    }
-}
-
-pub(crate) fn load(load: wit::Load) -> Result<Load, LoadError> {
-    Ok(Load {
-        value: Value::new(&load.value)?,
-        age: Duration::from_millis(load.age),
-        lifetime: load.lifetime.map(Duration::from_millis),
-    })
-}
-
-impl From<Done> for wit::Done {
-    fn from(done: Done) -> Self {
-        Self {
-            group: done.group.0,
-            outcome: done.result.and_then(found).map_err(Into::into),
-            waiters: done.waiters.into_iter().map(|waiter| waiter.0).collect(),
-        }
-    }
-}
-
-impl From<Landing> for wit::Landing {
-    fn from(landing: Landing) -> Self {
-        match landing {
-            Landing::Done(done) => Self::Done(done.into()),
-            Landing::Refetch(fetch) => Self::Refetch(fetch.into()),
-        }
-    }
-}
-
-impl From<Stats> for wit::Counters {
+impl From<Stats> for abi::Counters {
     fn from(stats: Stats) -> Self {
         let Stats {
             gets,

@@ -1,118 +1,271 @@
-//! `Guest`: the exported verbs, each one the core's method of that name for the node of this
-//! instance, if it has been set up.
+//! `State`: the node of this instance and its verbs, each one the core's method of that name; and
+//! what the last answer points to.
 
-use alloc::{string::ToString, vec::Vec};
+use alloc::{
+    string::{String, ToString},
+    sync::Arc,
+    vec::Vec,
+};
+use core::mem;
 
 use gocache_core::{
-    Error, Fetch, Group, GroupId, Instant, LoadError, Node, PeerId, Ring, Seed, Waiter,
+    AddError, Asker, Error, Get, Global, GroupId, Instant, Landing, LoadError, PeerId, Ring, Seed,
+    SpinLock, Value, Waiter,
 };
-use spin::Once;
+use spin::Mutex;
 
 use crate::{
-    bindings::wit::{self, Misuse},
-    convert,
+    abi::{self, GroupSettings, List, Maybe, Misuse, Outcome, Wrong},
+    convert::{self, Brought, Ticket},
 };
 
-/// The node of this instance.
-static NODE: Once<Node> = Once::new();
+type Group = gocache_core::Group<SpinLock>;
+type Node = gocache_core::Node<SpinLock, Global, Arc<Group>>;
 
-pub(crate) struct Guest;
+/// That of this instance. Its one thread never waits for it.
+pub(crate) static STATE: Mutex<State> =
+    Mutex::new(State { node: None, kept: Kept::Nothing, answers: Vec::new(), others: Vec::new() });
 
-impl wit::Guest for Guest {
-    fn configure(
-        groups: Vec<wit::GroupSettings>,
-        ring: Option<wit::RingSettings>,
-        seed: u64,
-    ) -> Result<(), Misuse> {
-        if NODE.is_completed() {
-            return Err(Misuse::Configured);
+pub(crate) struct State {
+    node: Option<Node>,
+    /// What the last answer points to; what the last batch of them consists of, and points to.
+    kept: Kept,
+    answers: Vec<Verdict>,
+    others: Vec<Kept>,
+}
+
+/// The answer to a `get`.
+type Verdict = Outcome<abi::Answer, abi::Error>;
+
+/// What an answer points to, until the next call.
+enum Kept {
+    Nothing,
+    Value { _value: Value },
+    Fetch { _fetch: gocache_core::Fetch },
+    Done { _done: gocache_core::Done },
+    Counters { _counters: Vec<Maybe<abi::Counters>> },
+    Text { _text: String },
+}
+
+/// What `configure` is told. `text` reads a list among it.
+pub(crate) struct Configuration<'a> {
+    pub(crate) groups: &'a [Maybe<GroupSettings>],
+    pub(crate) ring: Option<(&'a [List<u8>], PeerId)>,
+    pub(crate) seed: u64,
+    pub(crate) text: &'a dyn Fn(&List<u8>) -> &'a [u8],
+}
+
+impl State {
+    /// Lets go of what the last answer pointed to.
+    pub(crate) fn forget(&mut self) {
+        self.kept = Kept::Nothing;
+        self.answers.clear();
+        self.others.clear();
+    }
+
+    pub(crate) fn misuse(&mut self, wrong: Wrong) -> Misuse {
+        match wrong {
+            Wrong::Unconfigured => Misuse::Unconfigured,
+            Wrong::Configuration(text) => {
+                let misuse = Misuse::Configuration(List::of(text.as_bytes()));
+                self.kept = Kept::Text { _text: text };
+                misuse
+            }
         }
-        let made = set_up(&groups, ring, seed)?;
-        NODE.call_once(|| made);
+    }
+
+    pub(crate) fn configure(&mut self, told: &Configuration<'_>) -> Result<(), Wrong> {
+        let node = follow(self.node.as_ref(), told)?;
+        // From here on nothing fails: the groups are those that are being served.
+        for (id, known) in node.groups() {
+            match told.group(id) {
+                // They have been checked by then.
+                Some(group) => {
+                    convert::settings(group).iter().for_each(|settings| known.adjust(settings));
+                }
+                None => known.set_budget(0),
+            }
+        }
+        self.node = Some(node);
         Ok(())
     }
 
-    fn get(
-        group: u16,
-        key: Vec<u8>,
-        asker: wit::Asker,
-        waiter: u64,
-        now: u64,
-    ) -> Result<Result<wit::Answer, wit::Error>, Misuse> {
-        let now = Instant::from_millis(now);
-        let got = node()?.get(GroupId(group), &key, asker.into(), Waiter(waiter), now);
-        Ok(got.and_then(convert::answer).map_err(Into::into))
+    pub(crate) fn get(
+        &mut self,
+        ask: &abi::Ask,
+        key: &[u8],
+        now: Instant,
+    ) -> Result<Verdict, Wrong> {
+        let asker = if ask.asker == 0 { Asker::Client } else { Asker::Peer };
+        let got = self.node()?.get(GroupId(ask.group), key, asker, Waiter(ask.waiter), now);
+        Ok(match got {
+            Ok(Get::Hit(found)) => {
+                let hit = convert::found(&found);
+                self.kept = Kept::Value { _value: found.value };
+                Outcome::Ok(abi::Answer::Hit(hit))
+            }
+            Ok(Get::Wait) => Outcome::Ok(abi::Answer::Wait),
+            Ok(Get::Fetch(fetch)) => Outcome::Ok(abi::Answer::Fetch(self.fetch(fetch))),
+            Err(error) => Outcome::Err(error.into()),
+        })
     }
 
-    fn land(
-        fetch: wit::Fetch,
-        outcome: Result<wit::Load, wit::LoadError>,
-        now: u64,
-    ) -> Result<wit::Landing, Misuse> {
-        let node = node()?;
-        let group = fetch.group;
+    pub(crate) fn get_batch(
+        &mut self,
+        asks: &[abi::Ask],
+        mut keys: &[u8],
+        now: Instant,
+    ) -> Result<List<Verdict>, Wrong> {
+        self.node()?;
+        for ask in asks {
+            // A key that ends behind the end of all keys ends there.
+            let (key, rest) = keys.split_at(keys.len().min(ask.key_bytes as usize));
+            keys = rest;
+            if self.answers.try_reserve(1).is_err() || self.others.try_reserve(1).is_err() {
+                break;
+            }
+            let verdict = self.get(ask, key, now)?;
+            self.answers.push(verdict);
+            self.others.push(mem::replace(&mut self.kept, Kept::Nothing));
+        }
+        Ok(List::of(&self.answers))
+    }
+
+    pub(crate) fn land(
+        &mut self,
+        ticket: &Ticket<'_>,
+        outcome: Result<Brought<'_>, LoadError>,
+        now: Instant,
+    ) -> Result<abi::Landing, Wrong> {
+        let node = self.node()?;
         // The key goes first: it finds room where the value does not, and those who wait are told.
-        let landing = Fetch::try_from(fetch).map(|fetch| {
-            let outcome = outcome.map_err(LoadError::from).and_then(convert::load);
-            node.land(fetch, outcome, Instant::from_millis(now)).into()
+        let landed = ticket.fetch().map(|fetch| {
+            let load = outcome.and_then(|brought| Ok(brought.load()?));
+            node.land(fetch, load, now)
         });
-        Ok(landing.unwrap_or_else(|error| {
+        Ok(match landed {
+            Ok(Landing::Done(done)) => abi::Landing::Done(self.done(done)),
+            Ok(Landing::Refetch(fetch)) => abi::Landing::Refetch(self.fetch(fetch)),
             // The load stays in the air, and ends through `overdue`.
-            let (outcome, waiters) = (Err(Error::from(error).into()), Vec::new());
-            wit::Landing::Done(wit::Done { group, outcome, waiters })
-        }))
+            Err(error) => abi::Landing::Done(abi::Done {
+                group: ticket.group.0,
+                outcome: Outcome::Err(Error::from(error).into()),
+                waiters: List::of(&[]),
+            }),
+        })
     }
 
-    fn overdue(now: u64) -> Result<Option<wit::Done>, Misuse> {
-        Ok(node()?.overdue(Instant::from_millis(now)).map(Into::into))
+    pub(crate) fn overdue(&mut self, now: Instant) -> Result<Maybe<abi::Done>, Wrong> {
+        let done = self.node()?.overdue(now);
+        Ok(done.map(|done| self.done(done)).into())
     }
 
-    fn put(
-        group: u16,
-        key: Vec<u8>,
-        value: Vec<u8>,
-        now: u64,
-    ) -> Result<Result<(), wit::Error>, Misuse> {
-        let put = node()?.put(GroupId(group), &key, &value, Instant::from_millis(now));
-        Ok(put.map_err(Into::into))
+    pub(crate) fn put(
+        &mut self,
+        group: GroupId,
+        key: &[u8],
+        value: &[u8],
+        now: Instant,
+    ) -> Result<Outcome<(), abi::Error>, Wrong> {
+        let put = self.node()?.put(group, key, value, now);
+        Ok(put.map_err(abi::Error::from).into())
     }
 
-    fn remove(group: u16, key: Vec<u8>, now: u64) -> Result<bool, Misuse> {
-        Ok(node()?.remove(GroupId(group), &key, Instant::from_millis(now)))
+    pub(crate) fn remove(
+        &mut self,
+        group: GroupId,
+        key: &[u8],
+        now: Instant,
+    ) -> Result<bool, Wrong> {
+        Ok(self.node()?.remove(group, key, now))
     }
 
-    fn stats() -> Result<Vec<wit::Counters>, Misuse> {
-        Ok(node()?.stats().map(|(_, stats)| stats.into()).collect())
+    pub(crate) fn stats(&mut self) -> Result<List<Maybe<abi::Counters>>, Wrong> {
+        let node = self.node()?;
+        let mut counters = Vec::new();
+        let places = node.groups().last().map_or(0, |(id, _)| usize::from(id.0) + 1);
+        // Without memory for them nothing is told.
+        if counters.try_reserve_exact(places).is_ok() {
+            let stats = |id| node.engine(GroupId(id)).map(|group| group.stats());
+            counters.extend((0..).take(places).map(|id| Maybe::from(stats(id))));
+        }
+        let list = List::of(&counters);
+        self.kept = Kept::Counters { _counters: counters };
+        Ok(list)
+    }
+
+    pub(crate) const fn is_set_up(&self) -> bool {
+        self.node.is_some()
+    }
+
+    fn node(&self) -> Result<&Node, Wrong> {
+        self.node.as_ref().ok_or(Wrong::Unconfigured)
+    }
+
+    fn fetch(&mut self, fetch: gocache_core::Fetch) -> abi::Fetch {
+        let told = convert::fetch(&fetch);
+        self.kept = Kept::Fetch { _fetch: fetch };
+        told
+    }
+
+    fn done(&mut self, done: gocache_core::Done) -> abi::Done {
+        let told = convert::done(&done);
+        self.kept = Kept::Done { _done: done };
+        told
     }
 }
 
-fn node() -> Result<&'static Node, Misuse> {
-    NODE.get().ok_or(Misuse::Unconfigured)
+impl Configuration<'_> {
+    fn group(&self, GroupId(id): GroupId) -> Option<&GroupSettings> {
+        match self.groups.get(usize::from(id))? {
+            Maybe::Some(group) => Some(group),
+            Maybe::None => None,
+        }
+    }
+
+    fn name(&self, group: &GroupSettings) -> &[u8] {
+        (self.text)(&group.name)
+    }
 }
 
-fn refuse(why: impl ToString) -> Misuse {
-    Misuse::Configuration(why.to_string())
+fn refuse(why: impl ToString) -> Wrong {
+    Wrong::Configuration(why.to_string())
 }
 
-fn set_up(
-    groups: &[wit::GroupSettings],
-    ring: Option<wit::RingSettings>,
-    seed: u64,
-) -> Result<Node, Misuse> {
-    let mut node = Node::new();
-    for group in groups {
+/// The node that is told of, with the groups of the one before that stay.
+fn follow(before: Option<&Node>, told: &Configuration<'_>) -> Result<Node, Wrong> {
+    let mut node = Node::new_in(Global);
+    for id in (0..told.groups.len()).map_while(|id| u16::try_from(id).ok()).map(GroupId) {
+        let Some(group) = told.group(id) else { continue };
+        let name = told.name(group);
+        if node.group(name).is_some() {
+            return Err(refuse(AddError::Taken));
+        }
         let settings = convert::settings(group)
             .ok_or_else(|| refuse("a budget or a limit exceeds what 32 bits can address"))?;
-        let group = Group::new(&group.name, settings, Seed::new(seed)).map_err(refuse)?;
-        node.add(group).map_err(refuse)?;
+        let group = match before.and_then(|before| before.handle(id)) {
+            Some(known) => Arc::clone(known),
+            None => {
+                let new = Group::new_in(name, settings, Seed::new(told.seed), Global);
+                Arc::new(new.map_err(refuse)?)
+            }
+        };
+        node.adopt(id, group).map_err(refuse)?;
     }
-    if let Some(wit::RingSettings { names, place }) = ring {
-        let names: Vec<&str> = names.iter().map(|name| &**name).collect();
+    for (id, gone) in before.into_iter().flat_map(Node::groups) {
+        // What is in the air still lands.
+        let stays = told.group(id).is_none() && gone.stats().flights > 0;
+        let handle = before.and_then(|before| before.handle(id)).filter(|_| stays);
+        handle.map_or(Ok(()), |group| node.adopt(id, Arc::clone(group))).map_err(refuse)?;
+    }
+    if let Some((names, place)) = told.ring {
+        let names = names.iter().map(|name| str::from_utf8((told.text)(name)));
+        let names: Vec<&str> = names.collect::<Result<_, _>>().map_err(refuse)?;
         let ring = Ring::new(&names).map_err(refuse)?;
-        if usize::from(place) >= names.len() {
+        if usize::from(place.0) >= names.len() {
             return Err(refuse("the node's own place lies outside the ring"));
         }
-        node.join(ring, PeerId(place));
+        node.join(ring, place);
     }
     Ok(node)
 }

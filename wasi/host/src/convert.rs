@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use gocache_core::{
-    Asker, Done, Error, Eviction, Fetch, Found, GroupId, Limits, Load, LoadError, OutOfMemory,
-    PeerId, Settings, Source, Stats, Value, Waiter,
+    Asker, Done, Error, Eviction, Fetch, Found, GroupId, Limits, Load, LoadError, PeerId, Settings,
+    Source, Stats, Waiter,
 };
 
 use crate::{bindings::wit, settings::GroupSettings};
@@ -36,6 +36,10 @@ pub(crate) fn group(group: &GroupSettings) -> wit::GroupSettings<'_> {
         waiters: waiters as u64,
         load_deadline: period(load_deadline),
     }
+}
+
+pub(crate) fn duration(millis: u64) -> Duration {
+    Duration::from_millis(millis)
 }
 
 /// A load as the component knows it, under the number that it gave.
@@ -98,14 +102,6 @@ impl From<LoadError> for wit::LoadError {
     }
 }
 
-impl TryFrom<wit::Found> for Found {
-    type Error = OutOfMemory;
-
-    fn try_from(found: wit::Found) -> Result<Self, OutOfMemory> {
-        Ok(Self { value: Value::new(&found.value)?, age: found.age.map(Duration::from_millis) })
-    }
-}
-
 impl From<wit::Error> for Error {
     fn from(error: wit::Error) -> Self {
         match error {
@@ -123,14 +119,16 @@ impl From<wit::Error> for Error {
     }
 }
 
-impl From<wit::Done> for Done {
-    fn from(done: wit::Done) -> Self {
-        Self {
-            group: GroupId(done.group),
-            result: done.outcome.map_err(Error::from).and_then(|found| Ok(found.try_into()?)),
-            waiters: done.waiters.into_iter().map(Waiter).collect(),
-        }
-    }
+/// The end of a load that brought this. Whoever waited gets the very value.
+pub(crate) fn done(done: wit::Done, landed: Option<&Load>) -> Done {
+    let result = match (done.outcome, landed) {
+        (Ok(age), Some(load)) => Ok(Found { value: load.value.clone(), age: age.map(duration) }),
+        (Err(error), _) => Err(error.into()),
+        // A component that makes a value of nothing is not ours.
+        (Ok(_), None) => Err(Error::Failed),
+    };
+    let waiters = done.waiters.into_iter().map(Waiter).collect();
+    Done { group: GroupId(done.group), result, waiters }
 }
 
 impl From<wit::Counters> for Stats {
@@ -183,5 +181,33 @@ impl From<wit::Counters> for Stats {
             flights,
             flight_bytes,
         }
+    }
+}
+
+/// What several instances have counted, each for its part of the keys.
+pub(crate) fn sum(one: Stats, other: Stats) -> Stats {
+    Stats {
+        gets: one.gets + other.gets,
+        hits: one.hits + other.hits,
+        waits: one.waits + other.waits,
+        busy: one.busy + other.busy,
+        origin_loads: one.origin_loads + other.origin_loads,
+        peer_loads: one.peer_loads + other.peer_loads,
+        peer_failures: one.peer_failures + other.peer_failures,
+        not_found: one.not_found + other.not_found,
+        load_errors: one.load_errors + other.load_errors,
+        puts: one.puts + other.puts,
+        removals: one.removals + other.removals,
+        evictions: one.evictions + other.evictions,
+        evictions_unused: one.evictions_unused + other.evictions_unused,
+        expirations: one.expirations + other.expirations,
+        refused_too_large: one.refused_too_large + other.refused_too_large,
+        refused_no_memory: one.refused_no_memory + other.refused_no_memory,
+        entries: one.entries + other.entries,
+        bytes: one.bytes + other.bytes,
+        budget: one.budget + other.budget,
+        lent_bytes: one.lent_bytes + other.lent_bytes,
+        flights: one.flights + other.flights,
+        flight_bytes: one.flight_bytes + other.flight_bytes,
     }
 }

@@ -1,8 +1,8 @@
-//! `WasiEngine`: the one instance behind a lock, and what becomes of its waiters when it traps.
+//! `WasiEngine`: the instances, each with its part of the keys.
 
 use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    hash::{BuildHasher, RandomState},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use gocache::{Config, Engine};
@@ -11,47 +11,35 @@ use gocache_core::{
 };
 
 use crate::{
-    component::{Component, one_line},
-    instance::{Called, Instance, StartError, nobody},
+    component::Component,
+    convert,
+    instance::{Ask, Instance, StartError},
+    seat::{BROKE_OFF, Seat},
     settings::Settings,
 };
 
-/// An engine whose core lives in a component.
+/// An engine whose core lives in instances of a component.
 ///
-/// If a call traps, its asker gets [`Error::Panicked`], the cache begins anew in a fresh instance
-/// (its counters too), and [`Engine::overdue`] ends all loads that were in the air. What these bring
-/// after that has no effect.
+/// If a call traps, its asker gets [`Error::Failed`], a fresh instance takes the place of that one
+/// (what it had cached and counted begins anew), and [`Engine::overdue`] ends all loads of it that
+/// were in the air. What these bring after that has no effect. The other instances go on.
 pub struct WasiEngine {
-    component: Component,
-    settings: Settings,
-    state: Mutex<State>,
-}
-
-struct State {
-    /// `None` after a trap for as long as no fresh one comes up.
-    instance: Option<Instance>,
-    /// The highest number of a load that an instance before had.
-    flights: u64,
-    /// Who waits for a load, and how many times. Only the host can tell them if the instance dies.
-    waiting: HashMap<(GroupId, Waiter), usize>,
-    /// Who waited for an instance that died, and has yet to be told.
-    lost: Vec<Done>,
+    seats: Box<[Seat]>,
+    /// Nobody outside can tell which keys have an instance in common.
+    hasher: RandomState,
+    settings: Mutex<Arc<Settings>>,
 }
 
 impl WasiEngine {
-    /// An engine with an instance of the component, which is set up.
+    /// An engine with instances of the component, which are set up.
     ///
     /// # Errors
     /// If the component refuses the settings, or there is no memory for it.
     pub fn new(component: &Component, settings: Settings) -> Result<Self, StartError> {
-        let instance = Instance::start(component, &settings, 0)?;
-        let state = State {
-            instance: Some(instance),
-            flights: 0,
-            waiting: HashMap::new(),
-            lost: Vec::new(),
-        };
-        Ok(Self { component: component.clone(), settings, state: Mutex::new(state) })
+        let settings = Arc::new(Settings { instances: settings.instances.max(1), ..settings });
+        let seats = (0..settings.instances).map(|place| Seat::new(component, &settings, place));
+        let seats = seats.collect::<Result<_, _>>()?;
+        Ok(Self { seats, hasher: RandomState::new(), settings: Mutex::new(settings) })
     }
 
     /// An engine for a server with this configuration. Each start draws a new seed, so that nobody
@@ -64,93 +52,46 @@ impl WasiEngine {
         Self::new(component, Settings::new(config, seed))
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        // A panic here leaves at worst an instance that cannot be entered, and that one traps.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    /// As [`Engine::get`] for each of these, with one call to each instance that has some of them.
+    #[must_use = "whoever waits for a load is answered only when it lands"]
+    pub fn get_batch(&self, asks: &[Ask<'_>], now: Instant) -> Vec<Result<Get, Error>> {
+        if let [only] = &*self.seats {
+            return only.get_batch(asks.iter(), now);
+        }
+        let mut order: Vec<_> =
+            asks.iter().enumerate().map(|(at, ask)| (self.place(ask.key), at)).collect();
+        order.sort_unstable();
+        let mut got: Vec<_> = asks.iter().map(|_| Err(BROKE_OFF)).collect();
+        for part in order.chunk_by(|one, other| one.0 == other.0) {
+            let asks = part.iter().map(|&(_, at)| &asks[at]);
+            let answers = self.seats[part[0].0].get_batch(asks, now);
+            part.iter().zip(answers).for_each(|(&(_, at), answer)| got[at] = answer);
+        }
+        got
     }
 
-    /// Makes a call. `None`: there is no answer, and why has been logged.
-    fn call<T>(
-        &self,
-        state: &mut State,
-        call: impl FnOnce(&mut Instance) -> Called<T>,
-    ) -> Option<T> {
-        if state.instance.is_none() {
-            self.start(state);
-        }
-        let instance = state.instance.as_mut()?;
-        match call(instance) {
-            Ok(Ok(answer)) => Some(answer),
-            Ok(Err(misuse)) => {
-                tracing::error!(%misuse, "the component refused a call: a bug of this server");
-                None
-            }
-            Err(trap) => {
-                let out_of_memory = instance.ran_out_of_memory();
-                tracing::error!(
-                    trap = one_line(&trap),
-                    out_of_memory,
-                    memory_limit_bytes = self.settings.memory_bytes,
-                    "the component trapped: the cache begins anew"
-                );
-                state.lose();
-                self.start(state);
-                None
-            }
-        }
+    fn place(&self, key: &[u8]) -> usize {
+        self.hasher.hash_one(key) as usize % self.seats.len()
     }
 
-    fn start(&self, state: &mut State) {
-        match Instance::start(&self.component, &self.settings, state.flights) {
-            Ok(instance) => state.instance = Some(instance),
-            Err(error) => tracing::error!(%error, "the component does not start again"),
-        }
-    }
-}
-
-impl State {
-    /// Drops the instance, its memory included, before another one takes its place.
-    fn lose(&mut self) {
-        if let Some(instance) = self.instance.take() {
-            self.flights = instance.flights();
-        }
-        let mut groups: HashMap<GroupId, Vec<Waiter>> = HashMap::new();
-        for ((group, waiter), times) in self.waiting.drain() {
-            groups.entry(group).or_default().extend(std::iter::repeat_n(waiter, times));
-        }
-        self.lost.extend(groups.into_iter().map(|(group, waiters)| Done {
-            waiters: waiters.into_iter().collect(),
-            ..nobody(group, Error::Panicked)
-        }));
-    }
-
-    fn wait(&mut self, group: GroupId, waiter: Waiter) {
-        *self.waiting.entry((group, waiter)).or_default() += 1;
-    }
-
-    /// Forgets those who are being told.
-    fn told(&mut self, done: &Done) {
-        for &waiter in &done.waiters {
-            let key = (done.group, waiter);
-            match self.waiting.get_mut(&key) {
-                Some(times) if *times > 1 => *times -= 1,
-                Some(_) => drop(self.waiting.remove(&key)),
-                None => debug_assert!(false, "{waiter:?} is told what it has not asked for"),
-            }
+    fn seat(&self, key: &[u8]) -> &Seat {
+        match &*self.seats {
+            [only] => only,
+            seats => &seats[self.place(key)],
         }
     }
 }
 
 impl Engine for WasiEngine {
-    /// The component is told its groups and its ring once, when it starts.
-    fn follow(self: &Arc<Self>, before: &Config, after: &Config) -> Result<Arc<Self>, String> {
-        let seed = self.settings.seed;
-        let differences = Settings::new(before, seed).differences(&Settings::new(after, seed));
-        if differences.is_empty() {
-            return Ok(Arc::clone(self));
+    fn follow(self: &Arc<Self>, _: &Config, after: &Config) -> Result<Arc<Self>, String> {
+        let mut settings = self.settings.lock().unwrap_or_else(PoisonError::into_inner);
+        let next = Arc::new(settings.follow(after));
+        for seat in &self.seats {
+            // They are told the same, but for a byte or a load: what one takes, all take.
+            seat.follow(&next).map_err(|error| error.to_string())?;
         }
-        let keys = differences.join(", ");
-        Err(format!("what the component is told when it starts has changed: {keys}; restart it"))
+        *settings = next;
+        Ok(Arc::clone(self))
     }
 
     fn get(
@@ -161,56 +102,45 @@ impl Engine for WasiEngine {
         waiter: Waiter,
         now: Instant,
     ) -> Result<Get, Error> {
-        let mut state = self.lock();
-        let got = self.call(&mut state, |instance| instance.get(group, key, asker, waiter, now));
-        let got = got.unwrap_or(Err(Error::Panicked));
-        match got {
-            Ok(Get::Wait | Get::Fetch(_)) => state.wait(group, waiter),
-            Ok(Get::Hit(_)) | Err(_) => {}
-        }
-        got
+        let get = |instance: &mut Instance| instance.get(group, key, asker, waiter, now);
+        self.seat(key).get(group, waiter, get)
     }
 
     fn land(&self, fetch: Fetch, result: Result<Load, LoadError>, now: Instant) -> Landing {
-        let mut state = self.lock();
-        let group = fetch.group();
-        let landing = if fetch.flight() > state.flights {
-            self.call(&mut state, |instance| instance.land(&fetch, &result, now))
-        } else {
-            // It began in an instance that is gone: `lost` has whoever waited for it.
-            None
-        };
-        let landing = landing.unwrap_or_else(|| Landing::Done(nobody(group, Error::Panicked)));
-        if let Landing::Done(done) = &landing {
-            state.told(done);
-        }
-        landing
+        self.seat(fetch.key()).land(&fetch, &result, now)
     }
 
     fn overdue(&self, now: Instant) -> Option<Done> {
-        let mut state = self.lock();
-        if let Some(lost) = state.lost.pop() {
-            return Some(lost);
-        }
-        let done = self.call(&mut state, |instance| instance.overdue(now)).flatten()?;
-        state.told(&done);
-        Some(done)
+        self.seats.iter().find_map(|seat| seat.overdue(now))
     }
 
     fn put(&self, group: GroupId, key: &[u8], value: &[u8], now: Instant) -> Result<(), Error> {
-        let put = self.call(&mut self.lock(), |instance| instance.put(group, key, value, now));
-        put.unwrap_or(Err(Error::Panicked))
+        let put = self.seat(key).call(|instance| instance.put(group, key, value, now));
+        put.unwrap_or(Err(BROKE_OFF))
     }
 
     fn remove(&self, group: GroupId, key: &[u8], now: Instant) -> bool {
-        // A trap ends all that is cached, this value too.
-        let removed = self.call(&mut self.lock(), |instance| instance.remove(group, key, now));
+        // A trap ends all that the instance has cached, this value too.
+        let removed = self.seat(key).call(|instance| instance.remove(group, key, now));
         removed.unwrap_or(false)
     }
 
     fn stats(&self) -> Vec<(GroupId, Stats)> {
-        let stats = self.call(&mut self.lock(), Instance::stats);
-        let stats = stats.unwrap_or_else(|| vec![Stats::default(); self.settings.groups.len()]);
-        (0..).map(GroupId).zip(stats).collect()
+        let mut sums: Vec<Option<Stats>> = Vec::new();
+        for stats in self.seats.iter().filter_map(|seat| seat.call(Instance::stats)) {
+            sums.resize(sums.len().max(stats.len()), None);
+            for (sum, stats) in sums.iter_mut().zip(stats) {
+                *sum = match (*sum, stats) {
+                    (Some(sum), Some(stats)) => Some(convert::sum(sum, stats)),
+                    (one, other) => one.or(other),
+                };
+            }
+        }
+        let all = (0..).map(GroupId).zip(sums);
+        all.filter_map(|(group, stats)| Some((group, stats?))).collect()
+    }
+
+    fn traps(&self) -> Option<u64> {
+        Some(self.seats.iter().map(Seat::traps).sum())
     }
 }

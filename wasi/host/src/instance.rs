@@ -4,55 +4,121 @@
 use std::fmt;
 
 use gocache_core::{
-    Asker, Done, Error, Fetch, Get, GroupId, Instant, Landing, Load, LoadError, OutOfMemory, Stats,
-    Waiter,
+    Asker, Done, Error, Fetch, Found, Get, GroupId, Instant, Landing, Load, LoadError, OutOfMemory,
+    Stats, Value, Waiter,
 };
 use wasmtime::Store;
 
 use crate::{
     bindings::{
-        Cache,
+        self, Answer, Cache, Verdict,
         wit::{self, Guest, Misuse},
     },
     component::{Component, one_line},
-    convert,
+    convert, epoch,
     memory::Memory,
-    settings::Settings,
+    settings::Part,
 };
 
 /// What a call to the component comes to: its own answer, or that the call was ours to avoid.
 /// The outer error is a trap.
 pub(crate) type Called<T> = wasmtime::Result<Result<T, Misuse>>;
 
+/// What a `get` asks.
+#[derive(Clone, Copy, Debug)]
+pub struct Ask<'a> {
+    /// The group.
+    pub group: GroupId,
+    /// The key in it.
+    pub key: &'a [u8],
+    /// Who asks.
+    pub asker: Asker,
+    /// Who waits, if the value is not there.
+    pub waiter: Waiter,
+}
+
 pub(crate) struct Instance {
     store: Store<Memory>,
     cache: Cache,
-    /// The highest number that a load of an earlier instance had.
-    earlier: u64,
-    /// See [`Instance::flights`].
-    flights: u64,
+    get: bindings::Get,
+    get_batch: bindings::GetBatch,
+    numbers: Numbers,
+    /// Epochs that a call may take.
+    patience: u64,
+}
+
+/// How the numbers that an instance gives its loads become those that the frontend knows, of which
+/// no two are the same: other than those of the instances beside it and before it.
+#[derive(Clone, Copy)]
+pub(crate) struct Numbers {
+    pub(crate) place: u64,
+    pub(crate) places: u64,
+    /// The highest number that an instance before this one gave.
+    pub(crate) earlier: u64,
+    /// The highest number given until now.
+    pub(crate) highest: u64,
+}
+
+impl Numbers {
+    fn outside(&mut self, flight: u64) -> u64 {
+        let flight = self.earlier.saturating_add(flight);
+        self.highest = self.highest.max(flight);
+        flight.saturating_mul(self.places).saturating_add(self.place)
+    }
+
+    /// `None`: another instance gave it.
+    pub(crate) fn inside(&self, flight: u64) -> Option<u64> {
+        (flight / self.places).checked_sub(self.earlier).filter(|&flight| flight > 0)
+    }
 }
 
 impl Instance {
-    /// Sets an instance up. Its loads get numbers above `flights`, so that what it knows nothing
-    /// of, a load of an instance before it, is told apart.
+    /// Sets an instance up.
     pub(crate) fn start(
         component: &Component,
-        settings: &Settings,
-        flights: u64,
+        part: &Part<'_>,
+        numbers: Numbers,
     ) -> Result<Self, StartError> {
-        if settings.memory_bytes > Settings::MOST_MEMORY_BYTES {
-            return Err(StartError::TooLarge(settings.memory_bytes));
+        let memory_bytes = part.memory_bytes();
+        if memory_bytes > Part::MOST_MEMORY_BYTES {
+            return Err(StartError::TooLarge(memory_bytes));
         }
-        let memory = Memory::new(settings.memory_bytes);
-        let mut store = Store::new(component.pre.engine(), memory);
+        let mut store = Store::new(component.pre.engine(), Memory::new(memory_bytes));
         store.limiter(|memory| memory);
-        let cache = component.pre.instantiate(&mut store).map_err(StartError::Trap)?;
-        let mut instance = Self { store, cache, earlier: flights, flights };
-        match instance.configure(settings).map_err(StartError::Trap)? {
-            Ok(()) => Ok(instance),
-            Err(Misuse::Configuration(why)) => Err(StartError::Refused(why)),
-            Err(misuse) => Err(StartError::Refused(misuse.to_string())),
+        let patience = epoch::ticks(part.settings.patience);
+        store.set_epoch_deadline(patience);
+        let pre = component.pre.instance_pre();
+        let instance = pre.instantiate(&mut store).map_err(StartError::Trap)?;
+        let other = StartError::OtherWorld;
+        let cache = Cache::new(&mut store, &instance).map_err(other)?;
+        let get = instance.get_typed_func(&mut store, component.get).map_err(other)?;
+        let get_batch = instance.get_typed_func(&mut store, component.get_batch).map_err(other)?;
+        let mut instance = Self { store, cache, get, get_batch, numbers, patience };
+        instance.configure(part)?;
+        Ok(instance)
+    }
+
+    /// Tells it its part of these settings, at first or instead of others.
+    pub(crate) fn configure(&mut self, part: &Part<'_>) -> Result<(), StartError> {
+        let memory_bytes = part.memory_bytes();
+        if memory_bytes > Part::MOST_MEMORY_BYTES {
+            return Err(StartError::TooLarge(memory_bytes));
+        }
+        self.store.data_mut().allow(memory_bytes);
+        self.patience = epoch::ticks(part.settings.patience);
+        let groups = part.groups();
+        let groups: Vec<_> =
+            groups.iter().map(|group| group.as_ref().map(convert::group)).collect();
+        let ring = part.settings.ring.as_ref();
+        let names = ring.map(|ring| &*ring.names).unwrap_or_default();
+        let names: Vec<&str> = names.iter().map(|name| &**name).collect();
+        let ring = ring.map(|ring| wit::RingSettings { names: &names, place: ring.own.0 });
+        let (guest, store) = self.parts();
+        match guest.call_configure(store, &groups, ring, part.settings.seed) {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(Misuse::Configuration(why))) => Err(StartError::Refused(why)),
+            Ok(Err(misuse)) => Err(StartError::Refused(misuse.to_string())),
+            Err(trap) => Err(StartError::Trap(trap)),
         }
     }
 
@@ -69,30 +135,66 @@ impl Instance {
         waiter: Waiter,
         now: Instant,
     ) -> Called<Result<Get, Error>> {
-        let (guest, store) = self.parts();
-        let got = guest.call_get(store, group.0, key, asker.into(), waiter.0, now.as_millis())?;
-        Ok(got.map(|got| match got {
-            Ok(wit::Answer::Hit(found)) => Ok(Get::Hit(found.try_into()?)),
-            Ok(wit::Answer::Wait) => Ok(Get::Wait),
-            // Without memory for it the load is lost, and ends as one that takes too long.
-            Ok(wit::Answer::Fetch(fetch)) => Ok(self.numbered(fetch).map_or(Get::Wait, Get::Fetch)),
-            Err(error) => Err(error.into()),
+        self.store.set_epoch_deadline(self.patience);
+        let arguments = (group.0, key, asker.into(), waiter.0, now.as_millis());
+        let (got,) = self.get.call(&mut self.store, arguments)?;
+        Ok(got.map(|verdict| self.got(verdict)))
+    }
+
+    /// As `get` for each of these, in one call.
+    pub(crate) fn get_batch<'a>(
+        &mut self,
+        asks: impl ExactSizeIterator<Item = &'a Ask<'a>>,
+        now: Instant,
+    ) -> Called<Vec<Result<Get, Error>>> {
+        let (mut told, mut keys) = (Vec::with_capacity(asks.len()), Vec::new());
+        for &Ask { group, key, asker, waiter } in asks {
+            let key_bytes = key.len() as u32;
+            told.push(wit::Ask {
+                group: group.0,
+                key_bytes,
+                asker: asker.into(),
+                waiter: waiter.0,
+            });
+            keys.extend_from_slice(key);
+        }
+        self.store.set_epoch_deadline(self.patience);
+        let (got,) = self.get_batch.call(&mut self.store, (&told, &keys, now.as_millis()))?;
+        Ok(got.map(|verdicts| {
+            let mut got: Vec<_> = verdicts.into_iter().map(|verdict| self.got(verdict)).collect();
+            got.resize_with(told.len(), || Err(Error::OutOfMemory));
+            got
         }))
     }
 
+    fn got(&mut self, verdict: Verdict) -> Result<Get, Error> {
+        match verdict {
+            Ok(Answer::Hit(hit)) => {
+                let value = Value::with_digest(hit.value.as_le_slice(&self.store), hit.digest)?;
+                Ok(Get::Hit(Found { value, age: hit.age.map(convert::duration) }))
+            }
+            Ok(Answer::Wait) => Ok(Get::Wait),
+            // Without memory for it the load is lost, and ends as one that takes too long.
+            Ok(Answer::Fetch(fetch)) => Ok(self.numbered(fetch).map_or(Get::Wait, Get::Fetch)),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Ends a load that has this number here.
     pub(crate) fn land(
         &mut self,
         fetch: &Fetch,
+        flight: u64,
         outcome: &Result<Load, LoadError>,
         now: Instant,
     ) -> Called<Landing> {
         let group = fetch.group();
-        let fetch = convert::fetch(fetch, fetch.flight() - self.earlier);
-        let outcome = outcome.as_ref().map(convert::load).map_err(|&error| error.into());
+        let fetch = convert::fetch(fetch, flight);
+        let told = outcome.as_ref().map(convert::load).map_err(|&error| error.into());
         let (guest, store) = self.parts();
-        let landed = guest.call_land(store, fetch, outcome, now.as_millis())?;
+        let landed = guest.call_land(store, fetch, told, now.as_millis())?;
         Ok(landed.map(|landing| match landing {
-            wit::Landing::Done(done) => Landing::Done(done.into()),
+            wit::Landing::Done(done) => Landing::Done(convert::done(done, outcome.as_ref().ok())),
             wit::Landing::Refetch(fetch) => match self.numbered(fetch) {
                 Ok(fetch) => Landing::Refetch(fetch),
                 // As above: whoever waits is told when it has taken too long.
@@ -104,7 +206,7 @@ impl Instance {
     pub(crate) fn overdue(&mut self, now: Instant) -> Called<Option<Done>> {
         let (guest, store) = self.parts();
         let done = guest.call_overdue(store, now.as_millis())?;
-        Ok(done.map(|done| done.map(Into::into)))
+        Ok(done.map(|done| done.map(|done| convert::done(done, None))))
     }
 
     pub(crate) fn put(
@@ -124,35 +226,25 @@ impl Instance {
         guest.call_remove(store, group.0, key, now.as_millis())
     }
 
-    pub(crate) fn stats(&mut self) -> Called<Vec<Stats>> {
+    /// By the numbers of the groups, of which some may be gone.
+    pub(crate) fn stats(&mut self) -> Called<Vec<Option<Stats>>> {
         let (guest, store) = self.parts();
         let stats = guest.call_stats(store)?;
-        Ok(stats.map(|stats| stats.into_iter().map(Into::into).collect()))
+        Ok(stats.map(|stats| stats.into_iter().map(|it| it.map(Into::into)).collect()))
     }
 
-    /// The highest number that a load has had until now.
-    pub(crate) fn flights(&self) -> u64 {
-        self.flights
-    }
-
-    fn configure(&mut self, settings: &Settings) -> Called<()> {
-        let groups: Vec<_> = settings.groups.iter().map(convert::group).collect();
-        let names = settings.ring.as_ref().map(|ring| &*ring.names).unwrap_or_default();
-        let names: Vec<&str> = names.iter().map(|name| &**name).collect();
-        let ring = settings.ring.as_ref();
-        let ring = ring.map(|ring| wit::RingSettings { names: &names, place: ring.own.0 });
-        let (guest, store) = self.parts();
-        guest.call_configure(store, &groups, ring, settings.seed)
+    pub(crate) fn numbers(&self) -> Numbers {
+        self.numbers
     }
 
     /// A load as the frontend knows it.
     fn numbered(&mut self, fetch: wit::FetchResult) -> Result<Fetch, OutOfMemory> {
-        let flight = self.earlier.saturating_add(fetch.flight);
-        self.flights = self.flights.max(flight);
+        let flight = self.numbers.outside(fetch.flight);
         Fetch::from_parts(GroupId(fetch.group), flight, &fetch.key, fetch.source.into())
     }
 
     fn parts(&mut self) -> (&Guest, &mut Store<Memory>) {
+        self.store.set_epoch_deadline(self.patience);
         (self.cache.gocache_node_engine(), &mut self.store)
     }
 }
@@ -169,6 +261,8 @@ pub enum StartError {
     TooLarge(usize),
     /// The system has no random number.
     Random(getrandom::Error),
+    /// What it exports has other types than those that we call.
+    OtherWorld(wasmtime::Error),
     /// The node refuses the configuration, for this reason.
     Refused(String),
     /// It trapped, or there is no memory for it.
@@ -180,9 +274,16 @@ impl fmt::Display for StartError {
         match self {
             Self::TooLarge(bytes) => write!(
                 f,
-                "the component's memory ends at 4 GiB, and these budgets may need {} GiB of it \
-                 (each twice, and three of the largest values): lower them, or run `gocache`",
+                "the memory of an instance ends at 4 GiB, and its part of these budgets may need \
+                 {} GiB of it (each twice, and three of the largest values): more `--instances`, \
+                 or lower budgets or `limits.value_bytes`",
                 bytes.div_ceil(1 << 30)
+            ),
+            Self::OtherWorld(error) => write!(
+                f,
+                "the component is of another version of `gocache:node/engine`: {}; build the \
+                 component of this version",
+                one_line(error)
             ),
             Self::Random(error) => write!(f, "the system has no random number: {error}"),
             Self::Refused(why) => write!(f, "the component refuses the configuration: {why}"),

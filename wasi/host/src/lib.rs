@@ -1,7 +1,7 @@
-//! gocache with its core in a WebAssembly component: wasmtime runs one instance of it, which lives
-//! as long as the server, behind the [`gocache::Engine`] that the native server asks. What clients
-//! and peers see is the native server's code, TLS included: keys and certificates stay outside the
-//! component.
+//! gocache with its core in a WebAssembly component: wasmtime runs instances of it, which live as
+//! long as the server and have the keys among them, behind the [`gocache::Engine`] that the native
+//! server asks. What clients and peers see is the native server's code, TLS included: private keys
+//! and certificates stay outside the component.
 //!
 //! ```no_run
 //! # use std::{error::Error, sync::Arc};
@@ -20,16 +20,19 @@
 
 // From the outside inwards: a file uses only files below it.
 mod engine;
+mod seat;
+
 mod instance;
 
 mod component;
 mod convert;
 
 mod bindings;
+mod epoch;
 mod memory;
 mod settings;
 
 pub use component::{Component, ComponentError};
 pub use engine::WasiEngine;
-pub use instance::StartError;
+pub use instance::{Ask, StartError};
 pub use settings::{GroupSettings, RingSettings, Settings};

@@ -13,6 +13,11 @@ impl Memory {
         Self { limit_bytes, refused: false }
     }
 
+    /// Lets it grow so far from now on. It never shrinks, and neither does the limit.
+    pub(crate) fn allow(&mut self, limit_bytes: usize) {
+        self.limit_bytes = self.limit_bytes.max(limit_bytes);
+    }
+
     /// Whether it was refused more at any time.
     pub(crate) const fn ran_out(&self) -> bool {
         self.refused

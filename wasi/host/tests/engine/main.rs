@@ -3,15 +3,23 @@
 //! - `verbs`: what each call answers; the suite of the workspace says what clients see of it
 //! - `twin`: the same calls in the same order get the same answers from the core itself
 //! - `trap`: an instance dies, the engine does not, and everyone who waited is told
+//! - `parts`: several instances share the keys, the budgets and the loads
+//! - `follow`: other settings are taken on by instances that run
+//! - `compiled`: a component as machine code in a file, and all that can be wrong with it
 //! - `program`: the binary: serves, drains, and says what is wrong with its arguments
+//! - `soak`: the binary again, for long and by many
 //! - `protocol`: what is loaded as a component, and what the component says to a wrong host
 
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the message")]
 
 mod guest;
 
+mod compiled;
+mod follow;
+mod parts;
 mod program;
 mod protocol;
+mod soak;
 mod trap;
 mod twin;
 mod verbs;
@@ -44,12 +52,21 @@ fn settings() -> Settings {
             ..gocache_core::Settings::default()
         },
     };
+    let fresh = group("fresh", Some(Duration::from_secs(10)));
     Settings {
-        groups: vec![group("scores", None), group("fresh", Some(Duration::from_secs(10)))],
+        groups: vec![Some(group("scores", None)), Some(fresh)],
         ring: None,
         seed: 0x5eed,
-        memory_bytes: 16 << 20,
+        instances: 1,
+        value_bytes: 1 << 20,
+        memory_bytes: Some(16 << 20),
+        patience: Settings::PATIENCE,
     }
+}
+
+/// Changes a group of these.
+fn change(settings: &mut Settings, group: usize, by: impl FnOnce(&mut gocache_core::Settings)) {
+    by(&mut settings.groups[group].as_mut().unwrap().settings);
 }
 
 fn ring() -> RingSettings {

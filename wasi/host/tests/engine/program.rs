@@ -11,10 +11,10 @@ use std::{
 
 use crate::guest;
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_gocache-wasi");
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_gocache-wasi");
 
 /// A configuration in a file, with an origin at this address.
-fn configuration(name: &str, origin: &str, budget: &str) -> String {
+pub(crate) fn configuration(name: &str, origin: &str, budget: &str) -> String {
     let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     let text = format!(
         "listen = \"127.0.0.1:0\"\nops_listen = \"127.0.0.1:0\"\n\
@@ -25,10 +25,33 @@ fn configuration(name: &str, origin: &str, budget: &str) -> String {
     file.to_str().unwrap().to_owned()
 }
 
+fn temporary(name: &str) -> String {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join(name).to_str().unwrap().to_owned()
+}
+
+/// Compiles the component into this file.
+fn compile(file: &str) {
+    let mut program = Command::new(PROGRAM);
+    let output = program.arg("compile").arg(&*guest::FILE).args(["-o", file]).output().unwrap();
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert_eq!((output.status.code(), &*told), (Some(0), ""));
+}
+
 #[test]
 fn a_value_comes_from_the_origin_once() {
+    value_comes_once(guest::FILE.to_str().unwrap(), "component.toml");
+}
+
+#[test]
+fn the_same_from_a_component_that_is_compiled() {
+    let compiled = temporary("component.cwasm");
+    compile(&compiled);
+    value_comes_once(&compiled, "compiled.toml");
+}
+
+fn value_comes_once(component: &str, config: &str) {
     let origin = TcpListener::bind("127.0.0.1:0").unwrap();
-    let config = configuration("serves.toml", &origin.local_addr().unwrap().to_string(), "1 MiB");
+    let config = configuration(config, &origin.local_addr().unwrap().to_string(), "1 MiB");
     // An origin that can answer only once.
     thread::spawn(move || {
         let (mut stream, _) = origin.accept().unwrap();
@@ -37,8 +60,7 @@ fn a_value_comes_from_the_origin_once() {
         stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n630").unwrap();
     });
     let mut server = Command::new(PROGRAM)
-        .args(["serve", "--config", &config, "--component"])
-        .arg(&*guest::FILE)
+        .args(["serve", "--config", &config, "--component", component])
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
@@ -67,15 +89,24 @@ fn a_mistake_is_told_in_one_line_with_exit_code_2() {
     let sound = configuration("sound.toml", "localhost:1", "1 MiB");
     let large = configuration("large.toml", "localhost:1", "3 GiB");
     let component = guest::FILE.to_str().unwrap();
+    let part = temporary("part.cwasm");
+    compile(&part);
+    let whole = fs::read(&part).unwrap();
+    fs::write(&part, &whole[..whole.len() / 2]).unwrap();
     let cases = [
         ("no/such.toml", component, "no/such.toml"),
         (&sound, "no/such.wasm", "no/such.wasm cannot be read"),
-        (&sound, &sound, "sound.toml is not a WebAssembly component; name the file with"),
-        (&large, component, "the component's memory ends at 4 GiB"),
+        (
+            &sound,
+            &sound,
+            "sound.toml is not a WebAssembly component; name `gocache_component.wasm`",
+        ),
+        (&sound, &part, "part.cwasm is not whole, or not from `gocache-wasi compile`; compile"),
+        (&large, component, "the memory of an instance ends at 4 GiB"),
     ];
     for (config, component, says) in cases {
         let mut program = Command::new(PROGRAM);
-        program.args(["serve", "--config", config, "--component", component]);
+        program.args(["serve", "--instances", "1", "--config", config, "--component", component]);
         let output = program.output().unwrap();
         let told = String::from_utf8(output.stderr).unwrap();
         assert_eq!((output.status.code(), told.lines().count()), (Some(2), 1), "{told}");

@@ -16,7 +16,7 @@ const STEPS: u32 = 20_000;
 fn the_same_calls_get_the_same_answers() {
     let settings = Settings { ring: Some(ring()), ..settings() };
     let mut core = Node::new();
-    for group in &settings.groups {
+    for group in settings.groups.iter().flatten() {
         let made = Group::new(&group.name, group.settings.clone(), Seed::new(settings.seed));
         core.add(made.unwrap()).unwrap();
     }

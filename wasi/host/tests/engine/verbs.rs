@@ -9,7 +9,9 @@ use gocache_core::{
 };
 use gocache_wasi::{Settings, WasiEngine};
 
-use crate::{COMPONENT, FRESH, SCORES, ZERO, engine, fetch, get, land, ring, settings, value};
+use crate::{
+    COMPONENT, FRESH, SCORES, ZERO, change, engine, fetch, get, land, ring, settings, value,
+};
 
 #[test]
 fn miss_land_hit() {
@@ -118,8 +120,8 @@ fn a_load_may_bring_a_lifetime_of_its_own() {
 #[test]
 fn lifetimes_are_cut_short_by_their_jitter() {
     let mut settings = settings();
-    settings.groups[0].settings.lifetime = Some(Duration::from_secs(10));
-    settings.groups[0].settings.jitter = 128;
+    change(&mut settings, 0, |group| group.lifetime = Some(Duration::from_secs(10)));
+    change(&mut settings, 0, |group| group.jitter = 128);
     let engine = WasiEngine::new(&COMPONENT, settings).unwrap();
     for key in 0..64 {
         let fetch = fetch(&engine, &[key], 1);
@@ -177,8 +179,9 @@ fn a_budget_fills_up_whatever_the_allocator_adds() {
          [groups.scores]\norigin = \"api\"\nbudget = {BUDGET}\n[limits]\nvalue_bytes = 1048576\n"
     );
     let mut settings = Settings::new(&Config::from_toml(&config).unwrap(), 1);
-    // What is granted beside the caches would hide what they need.
-    settings.memory_bytes -= 60 << 20;
+    settings.instances = 1;
+    // What is granted beside the caches, and the largest values, would hide what they need.
+    settings.memory_bytes = Some(2 * BUDGET + (7 << 20));
     let engine = WasiEngine::new(&COMPONENT, settings).unwrap();
     let fill = |keys: Range<u32>, value_bytes: usize| {
         for key in keys {
