@@ -134,7 +134,8 @@ impl Variables<'_> {
             eviction: match self.get(&policy) {
                 None | Some("lru") => Eviction::Lru,
                 Some("s3-fifo") => Eviction::S3Fifo,
-                Some(_) => return Err(wrong(&policy, "is lru or s3-fifo")),
+                Some("size-aware") => Eviction::SizeAware,
+                Some(_) => return Err(wrong(&policy, "is lru, s3-fifo or size-aware")),
             },
             lifetime: self.period(&lifetime)?,
             jitter: match self.get(&jitter).map_or(Ok(0), str::parse::<u16>) {
