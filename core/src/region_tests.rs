@@ -168,6 +168,7 @@ fn a_large_value_finds_its_place_among_small_ones() {
 
 /// What is lent makes room in a budget, and none in a region: what comes after it has to go as well.
 #[test]
+#[cfg_attr(miri, ignore = "takes an interpreter minutes")]
 fn who_holds_the_oldest_values_keeps_no_others_out() {
     let mut memory = memory(16 << 10);
     let region = Region::new(&mut memory);
