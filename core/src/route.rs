@@ -90,6 +90,13 @@ fn path(target: &[u8]) -> &[u8] {
     &authority[end.unwrap_or(authority.len())..]
 }
 
+/// Whether no URL can carry these bytes as one path segment: dots mean another path there (RFC 3986,
+/// 5.2.4), percent-encoded or not.
+#[must_use]
+pub const fn is_dot_segment(bytes: &[u8]) -> bool {
+    matches!(bytes, b"." | b"..")
+}
+
 /// Bytes as one path segment of a URL: all but the unreserved characters (RFC 3986, 2.3) are
 /// encoded, slashes too.
 pub fn encode(bytes: &[u8]) -> impl Iterator<Item = char> {

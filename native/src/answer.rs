@@ -252,15 +252,17 @@ fn write_value(
         _ => None,
     };
     out.write(|out| {
-        let head = match (ready, &content) {
-            (Some(ready), _) => ready.write(out),
-            (None, Content::NotModified) => AnswerHead::begin(out, status, date, persist)
-                .field("Cache-Status", cache.of_value().as_bytes()),
-            (None, Content::Whole | Content::Part(_)) => {
-                let content_type = turn.config.numbered(group).content_type.as_bytes();
-                AnswerHead::begin(out, status, date, persist)
-                    .content(content_type)
-                    .field("Cache-Status", cache.of_value().as_bytes())
+        let head = match ready {
+            Some(ready) => ready.write(out),
+            None => {
+                let head = AnswerHead::begin(out, status, date, persist);
+                let head = match &content {
+                    Content::NotModified => head,
+                    Content::Whole | Content::Part(_) => {
+                        head.content(turn.config.numbered(group).content_type.as_bytes())
+                    }
+                };
+                head.field("Cache-Status", cache.of_value().as_bytes())
             }
         };
         let head = head.etag(found.value.digest());

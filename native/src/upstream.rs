@@ -272,9 +272,3 @@ pub(crate) fn request(
     request.extend_from_slice(content.unwrap_or_default());
     request
 }
-
-/// A key that a URL cannot carry to an origin: a path segment of dots means another path to it
-/// (RFC 3986, 5.2.4), percent-encoded or not.
-pub(crate) fn is_dot_segment(key: &[u8]) -> bool {
-    key == b"." || key == b".."
-}

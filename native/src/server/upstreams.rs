@@ -3,7 +3,7 @@
 
 use std::{io, sync::Arc, time::Duration};
 
-use gocache_core::{Fetch, Instant, LoadError};
+use gocache_core::{Fetch, Instant, LoadError, is_dot_segment};
 use mio::{Interest, Token, event::Event, net::TcpStream};
 use slab::Slab;
 
@@ -17,7 +17,7 @@ use super::{
 use crate::{
     engine::Engine,
     locks::assert_none_held,
-    upstream::{Exchange, Kind, Outcome, Purpose, is_dot_segment},
+    upstream::{Exchange, Kind, Outcome, Purpose},
 };
 
 /// Idle connections kept for each target.

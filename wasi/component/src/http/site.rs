@@ -10,7 +10,7 @@ use core::time::Duration;
 
 use gocache_core::{
     Fetch, Group, GroupId, Load, LoadError, Node, Ring, Route, Seed, Status, Value, encode,
-    http::number,
+    http::number, is_dot_segment,
 };
 
 use super::{
@@ -83,11 +83,10 @@ impl Site {
         self.groups.get(usize::from(group.0)).map_or("", |group| &group.content_type)
     }
 
-    /// What asks the origin for a key; `None` for one that a URL cannot carry: a path segment of
-    /// dots means another path (RFC 3986, 5.2.4), percent-encoded or not.
+    /// What asks the origin for a key; `None` for one that a URL cannot carry.
     pub(crate) fn origin(&self, fetch: &Fetch) -> Option<Call> {
         let origin = &self.groups.get(usize::from(fetch.group().0))?.origin;
-        if matches!(fetch.key(), b"." | b"..") {
+        if is_dot_segment(fetch.key()) {
             return None;
         }
         let mut path = origin.path.clone();
