@@ -6,6 +6,7 @@ use crate::{
     entry::{Memory, Value, prefetch},
     segment::{Links, NONE},
     table::Table,
+    width::IS_NARROW,
 };
 
 /// The ends of a list and its length. A slot stands in one list at a time.
@@ -64,6 +65,9 @@ impl List {
 
     /// Has at hand what [`List::renew`] will change beside the slot itself.
     pub(crate) fn prefetch<A: Memory>(table: &Table<A>, slot: u32) {
+        if IS_NARROW {
+            return;
+        }
         let Some(&Links { newer, older }) = table.links(slot) else { return };
         table.links(newer).into_iter().chain(table.links(older)).for_each(prefetch);
     }

@@ -37,9 +37,13 @@ pub trait Policy<A: Memory>: Sized {
     #[doc(hidden)]
     fn new(segments: usize, allocator: A) -> Result<Self, OutOfMemory>;
 
+    /// Has at hand what [`Policy::touch`] of a slot will change.
+    #[doc(hidden)]
+    fn foresee_touch(&self, _: &Table<A>, _: u32) {}
+
     /// Notes a hit where it can do so without exclusive access. Says whether it could.
     #[doc(hidden)]
-    fn note(&self, table: &Table<A>, slot: u32) -> bool;
+    fn note(&self, slot: u32) -> bool;
 
     /// Notes a hit.
     #[doc(hidden)]
@@ -199,8 +203,12 @@ impl<A: Memory> Policy<A> for Chosen<A> {
         Self::by(Eviction::default(), segments, allocator)
     }
 
-    fn note(&self, table: &Table<A>, slot: u32) -> bool {
-        each!(self, policy => policy.note(table, slot))
+    fn foresee_touch(&self, table: &Table<A>, slot: u32) {
+        each!(self, policy => policy.foresee_touch(table, slot));
+    }
+
+    fn note(&self, slot: u32) -> bool {
+        each!(self, policy => Policy::<A>::note(policy, slot))
     }
 
     fn touch(&mut self, table: &mut Table<A>, slot: u32) {

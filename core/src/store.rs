@@ -126,7 +126,8 @@ impl<P: Policy<A>, A: Memory> Store<P, A> {
     /// Looks a key up without exclusive access. What this does not find, [`Store::hit`] may.
     pub(crate) fn peek(&self, hash: u64, key: &[u8], now: &Now) -> Option<Hit<A>> {
         let (slot, entry, age) = self.fresh(hash, key, now)?;
-        if !self.policy.note(&self.table, slot) {
+        self.policy.foresee_touch(&self.table, slot);
+        if !self.policy.note(slot) {
             return None;
         }
         entry.count_use();
@@ -136,6 +137,7 @@ impl<P: Policy<A>, A: Memory> Store<P, A> {
     /// Looks a key up and notes its use. What is stale stays: see [`Store::expire`].
     pub(crate) fn hit(&mut self, hash: u64, key: &[u8], now: &Now) -> Option<Hit<A>> {
         let (slot, entry, age) = self.fresh(hash, key, now)?;
+        self.policy.foresee_touch(&self.table, slot);
         entry.count_use();
         let value = entry.clone();
         self.policy.touch(&mut self.table, slot);

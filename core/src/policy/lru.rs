@@ -1,10 +1,13 @@
 //! Exact least recently used: one list, a hit makes its entry the newest.
 //!
-//! To move an entry in a list takes three cache misses, whose stores the next atomic operation has
-//! to wait for, and exclusive access. So a hit only notes the number of its slot. Before anything
-//! asks for the order, and when there is no place for another note, the list is brought up to date,
-//! many moves in a row, for which the processor has fetched by then what they change. At whichever
-//! moment the order is looked at, it is the order of the hits.
+//! To move an entry in a list takes exclusive access, which hits of several threads would wait for. So a
+//! hit that has none only notes the number of its slot. Before anything asks for the order, and when
+//! there is no place for another note, the list is brought up to date. At whichever moment the order is
+//! looked at, it is the order of the hits.
+//!
+//! A move changes both neighbours of the entry, which are anywhere in memory. They are asked for before
+//! the count of the entry goes up: the processor waits for that, an atomic operation, but meanwhile goes
+//! on fetching what it was asked for before.
 
 use core::{
     mem,
@@ -13,7 +16,7 @@ use core::{
 
 use super::Policy;
 use crate::{
-    entry::{Memory, OutOfMemory, prefetch},
+    entry::{Memory, OutOfMemory},
     list::List,
     seed::Seed,
     table::Table,
@@ -22,8 +25,6 @@ use crate::{
 
 /// Hits that are noted before the list is brought up to date.
 const NOTES: usize = if IS_NARROW { 4 } else { 16 };
-/// Hits after which the links of a noted slot have been fetched, so that they say what else to fetch.
-const LAG: usize = 2;
 
 /// The entry goes whose last use lies furthest back.
 pub struct Lru {
@@ -34,24 +35,16 @@ pub struct Lru {
     noted: AtomicUsize,
 }
 
-impl Lru {
-    /// Fetches the links of a slot that is noted as number `at`, and the neighbours of an earlier one.
-    fn prefetch<A: Memory>(&self, table: &Table<A>, slot: u32, at: usize) {
-        if IS_NARROW {
-            return;
-        }
-        table.links(slot).into_iter().for_each(prefetch);
-        let earlier = at.checked_sub(LAG).and_then(|earlier| self.notes.get(earlier));
-        earlier.into_iter().for_each(|note| List::prefetch(table, note.load(Ordering::Relaxed)));
-    }
-}
-
 impl<A: Memory> Policy<A> for Lru {
     fn new(_: usize, _: A) -> Result<Self, OutOfMemory> {
         Ok(Self { order: List::new(), notes: Default::default(), noted: AtomicUsize::new(0) })
     }
 
-    fn note(&self, table: &Table<A>, slot: u32) -> bool {
+    fn foresee_touch(&self, table: &Table<A>, slot: u32) {
+        List::prefetch(table, slot);
+    }
+
+    fn note(&self, slot: u32) -> bool {
         // A full page is left as it is, for this must not wrap round.
         if self.noted.load(Ordering::Relaxed) >= NOTES {
             return false;
@@ -59,23 +52,12 @@ impl<A: Memory> Policy<A> for Lru {
         let at = self.noted.fetch_add(1, Ordering::Relaxed);
         let Some(note) = self.notes.get(at) else { return false };
         note.store(slot, Ordering::Relaxed);
-        self.prefetch(table, slot, at);
         true
     }
 
     fn touch(&mut self, table: &mut Table<A>, slot: u32) {
-        let at = *self.noted.get_mut();
-        match self.notes.get_mut(at) {
-            Some(note) => {
-                *note.get_mut() = slot;
-                *self.noted.get_mut() = at + 1;
-                self.prefetch(table, slot, at);
-            }
-            None => {
-                self.settle(table);
-                self.order.renew(table, slot);
-            }
-        }
+        self.settle(table);
+        self.order.renew(table, slot);
     }
 
     fn settle(&mut self, table: &mut Table<A>) {

@@ -34,7 +34,7 @@ impl<A: Memory> Policy<A> for S3Fifo<A> {
     }
 
     /// The use that the entry itself counts is all there is to note.
-    fn note(&self, _: &Table<A>, _: u32) -> bool {
+    fn note(&self, _: u32) -> bool {
         true
     }
 

@@ -85,7 +85,7 @@ impl<A: Memory> Policy<A> for SizeAware<A> {
     }
 
     /// The use that the entry itself counts is all there is to note.
-    fn note(&self, _: &Table<A>, _: u32) -> bool {
+    fn note(&self, _: u32) -> bool {
         true
     }
 
