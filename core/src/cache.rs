@@ -65,7 +65,7 @@ impl<P: Policy<A>, A: Memory> Cache<P, A> {
 
     /// The same with a lifetime, after which a value is no longer there that is stored from now on.
     #[must_use]
-    pub fn lifetime(mut self, lifetime: Duration) -> Self {
+    pub fn with_lifetime(mut self, lifetime: Duration) -> Self {
         self.lifetime = Some(ticks(lifetime));
         self
     }

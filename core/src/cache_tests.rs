@@ -158,7 +158,7 @@ fn after_many_small_ones_a_large_one_still_fits() {
 
 #[test]
 fn an_entry_expires_at_its_lifetime_and_not_a_tick_before() {
-    let mut cache: Cache = cache(1 << 10).lifetime(Duration::from_secs(16));
+    let mut cache: Cache = cache(1 << 10).with_lifetime(Duration::from_secs(16));
     cache.insert(b"key", b"value", Instant::from_millis(32_000)).expect("it fits");
     assert!(cache.get(b"key", Instant::from_millis(47_999)).is_some());
     assert!(cache.get(b"key", Instant::from_millis(31_000)).is_some(), "the clock of another");
@@ -169,7 +169,7 @@ fn an_entry_expires_at_its_lifetime_and_not_a_tick_before() {
 
 #[test]
 fn what_has_expired_is_swept_by_other_operations() {
-    let mut cache: Cache = cache(64 << 10).lifetime(Duration::from_secs(10));
+    let mut cache: Cache = cache(64 << 10).with_lifetime(Duration::from_secs(10));
     for number in 0..100 {
         assert_eq!(cache.insert(name(number).as_bytes(), &[7; 100], NOW), Ok(()));
     }

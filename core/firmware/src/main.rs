@@ -74,7 +74,7 @@ fn s3_fifo() {
 /// The clock is the caller's: a timer of the chip, in milliseconds since any start.
 fn lifetime() {
     let cache: Cache<Lru> = Cache::new(MEMORY.capacity(), SEED).expect(ENOUGH);
-    let mut cache = cache.lifetime(Duration::from_secs(10));
+    let mut cache = cache.with_lifetime(Duration::from_secs(10));
     cache.insert(b"temperature", b"21.5", Instant::ZERO).expect("it fits");
     let is_there = |at| cache.get(b"temperature", Instant::from_millis(at)).is_some();
     assert_eq!([0, 9_000, 10_000].map(is_there), [true, true, false]);

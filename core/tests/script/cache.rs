@@ -46,7 +46,7 @@ impl<P: Policy<A>, A: Memory + Gauge> CacheRun<P, A> {
         assert!(cache.is_ok() || gauge.failed(), "there was memory");
         let mut cache = cache?;
         if let Some(lifetime) = setup.lifetime {
-            cache = cache.lifetime(lifetime);
+            cache = cache.with_lifetime(lifetime);
         }
         let (now, version, model) = (1_000, 0, [None; KEYS]);
         let run = Self { setup, cache, gauge, base, texts, now, version, model, order, held };
