@@ -1,6 +1,8 @@
 //! What has to hold for any bytes of a client, however they are cut. A fuzzer makes the bytes
 //! (`tests/fuzz`), and what it kept of them is played again by the test below.
 
+mod answers;
+
 use std::{io::IoSlice, mem, sync::LazyLock, time::Duration};
 
 use gocache_core::{Asker, Error, Found, GroupId, Instant, Status, Value, http::CacheStatus};
@@ -8,7 +10,7 @@ use gocache_core::{Asker, Error, Found, GroupId, Instant, Status, Value, http::C
 use crate::{
     answer::{Answer, Pending, Turn},
     clock::{Clock, Epoch},
-    config::Config,
+    config::{Config, ConfigError},
     conn::Conn,
     http1::{Body, BodyError, Decoder, Head, HeadLimits, KnownFields, Method, Request},
     meter::Tally,
@@ -18,6 +20,8 @@ use crate::{
     recurring::Recurring,
     writes::{Permits, Write},
 };
+
+pub use answers::response;
 
 /// Longer inputs find nothing new, and each is cut at every place.
 const LONGEST: usize = 600;
@@ -138,6 +142,15 @@ pub fn requests(input: &[u8]) -> usize {
     client.conn.receive(&mut bytes.to_vec(), &mut client.script, &turn);
     client.settle(&mut Cuts(1));
     client.script.asked
+}
+
+/// A text is a configuration, or there is one line about what is wrong with it.
+pub fn config(input: &[u8]) {
+    let text = String::from_utf8_lossy(input);
+    let said = Config::from_toml(&text).map_err(|error: ConfigError| error.to_string());
+    if let Err(said) = said {
+        assert!(said.starts_with("(text):") && !said.contains(char::is_control), "{said:?}");
+    }
 }
 
 /// Limits that an input of a fuzzer passes.
@@ -314,6 +327,16 @@ mod tests {
     #[test]
     fn answers_are_the_same_however_a_request_is_cut() {
         replay("connection", super::connection);
+    }
+
+    #[test]
+    fn an_answer_means_the_same_however_it_is_cut() {
+        replay("response", super::response);
+    }
+
+    #[test]
+    fn a_configuration_is_sound_or_there_is_a_line_about_it() {
+        replay("config", super::config);
     }
 
     /// Whatever stands before and behind a write, it is taken up alone.

@@ -1,7 +1,7 @@
 //! Errors of a configuration, and the places in the file that they point at.
 
 use std::{
-    fmt,
+    fmt::{self, Write},
     ops::Range,
     path::{Path, PathBuf},
 };
@@ -31,8 +31,14 @@ impl fmt::Display for ConfigError {
         if let Some((line, column)) = self.place {
             write!(f, "{line}:{column}:")?;
         }
-        // The parser's messages may have several lines; ours is one.
-        write!(f, " {}", self.message.replace('\n', "; "))
+        f.write_str(" ")?;
+        // The parser's messages may have several lines, and the names that it quotes any character;
+        // ours is one line.
+        self.message.chars().try_for_each(|char| match char {
+            '\n' => f.write_str("; "),
+            char if char.is_control() => write!(f, "{}", char.escape_default()),
+            char => f.write_char(char),
+        })
     }
 }
 

@@ -1,0 +1,4 @@
+//! Answers of origins and peers, as the fuzzer draws them.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| gocache::check::response(input));
