@@ -1,7 +1,9 @@
 //! The program, abused: whatever comes of it, others are served, and nothing grows without bound or is
 //! left behind. What it costs them is measured by `cargo bench -p gocache --bench abuse`.
 
+mod herd;
 mod starved;
+mod stopped;
 
 use std::io::{Read, Write};
 use std::net::TcpStream;

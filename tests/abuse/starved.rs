@@ -1,10 +1,10 @@
-//! More connections than there is room for: descriptors, and the limit of connections.
+//! More of everything than there is room for: descriptors, the limit of connections, memory.
 
 use std::thread;
 use std::time::Duration;
 
 use super::{connect, has_nothing, prepare, start};
-use crate::harness::{Asked, Client, Process, eventually, get};
+use crate::harness::{Asked, Client, Process, Reply, TOKEN, eventually, get, put};
 
 #[test]
 fn without_descriptors_accepting_pauses_and_goes_on() {
@@ -79,4 +79,40 @@ fn those_over_the_limit_of_connections_take_little() {
     for client in &mut served {
         client.get("hot").status(200).body("hot");
     }
+}
+
+/// Large values are refused, by an origin's and by a client's hand, as long as there is no memory for
+/// them. Others are served meanwhile.
+#[test]
+fn without_memory_large_values_are_refused_and_small_ones_served() {
+    const LARGE: usize = 40 << 20;
+    let directory = tempfile::tempdir().expect("a directory");
+    let (origin, config) = prepare(&format!(
+        "[limits]\nbody_bytes = \"64 MiB\"\n[deadlines]\nload = \"20s\"\n\
+         [writes]\ntoken = \"{TOKEN}\"\n"
+    ));
+    let config = config.replace("\"1 MiB\"", "\"64 MiB\"");
+    origin.set("large", Reply::value(vec![b'v'; LARGE]));
+    let large = put("put", &"v".repeat(LARGE));
+    let process = Process::start(directory.path(), Some(&config));
+    process.get("hot").status(200).body("hot");
+    let mut resident = 0;
+    process.limit_memory(Some(24 << 20));
+    for round in 0..4 {
+        process.get("large").status(503);
+        let mut client = Client::connect(process.addr);
+        client.offer(&large);
+        client.answer().status(503);
+        process.get("hot").status(200).body("hot");
+        process.get(&format!("cold-{round}")).status(200);
+        if round == 0 {
+            // From here on the allocator has what it keeps.
+            resident = process.resident();
+        }
+    }
+    process.limit_memory(None);
+    let grown = process.resident().saturating_sub(resident);
+    assert!(grown <= 8 << 20, "{grown} bytes are left of what was refused");
+    assert_eq!(process.get("large").status(200).body.len(), LARGE);
+    Client::connect(process.addr).send(&large).answer().status(204);
 }

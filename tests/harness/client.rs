@@ -7,6 +7,7 @@
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use rustls::ClientConfig;
@@ -192,6 +193,28 @@ impl Client {
                     return Err(format!("cut within an answer: {}", escaped(&self.unread)));
                 }
                 Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Asks for a key that there is, again and again and so many times at once, until the server
+    /// closes. All answers are whole, and the last one says that it is the last. (Who has been answered
+    /// and asks a moment too late finds nobody.)
+    pub(crate) fn ask_until_closed(mut self, key: &str, at_once: usize, answered: &AtomicUsize) {
+        let asked = get(key).repeat(at_once);
+        loop {
+            self.offer(&asked);
+            for nth in 0..at_once {
+                let answer = self.next_answer(Asked::Get).expect("a whole one, or the end");
+                let Some(answer) = answer else {
+                    assert_eq!(nth, 0, "the end, and nothing had said so");
+                    return;
+                };
+                let is_last = answer.status(200).says("close");
+                answered.fetch_add(1, Ordering::Relaxed);
+                if is_last {
+                    return self.end();
+                }
             }
         }
     }

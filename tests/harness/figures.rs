@@ -35,6 +35,14 @@ impl Process {
         Duration::from_millis(1_000 * (stat.utime + stat.stime) / procfs::ticks_per_second())
     }
 
+    /// How much more memory it may take from here on, in its addresses; or as much as it likes.
+    pub(crate) fn limit_memory(&self, more: Option<u64>) {
+        let maximum = getrlimit(Resource::As).maximum;
+        let current = more.map_or(maximum, |more| Some(self.stat().vsize + more));
+        let limit = Rlimit { current, maximum };
+        prlimit(Some(self.pid()), Resource::As, limit).expect("the process is ours");
+    }
+
     /// How many descriptors it may have from here on.
     pub(crate) fn limit_descriptors(&self, most: u64) {
         let limit = Rlimit { current: Some(most), maximum: getrlimit(Resource::Nofile).maximum };

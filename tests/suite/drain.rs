@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::harness::{Asked, Client, Frontend, Reply, Setup, eventually, get};
+use crate::harness::{Client, Frontend, Reply, Setup, eventually, get};
 
 promises! {
     what_is_in_flight_is_finished,
@@ -84,32 +84,13 @@ fn nobody_is_accepted_afterwards<F: Frontend>() {
     }
 }
 
-/// Whoever asks all the time gets whole answers, the last of which says that it is the last. (Who has
-/// been answered and asks a moment too late finds nobody.)
 fn under_load_no_answer_is_cut<F: Frontend>() {
-    const AT_ONCE: usize = 5;
     let site = Setup::new().deadline("drain", "20s").start::<F>();
     site.get("hot").status(200);
-    let (asked, answered) = (get("hot").repeat(AT_ONCE), Arc::new(AtomicUsize::new(0)));
+    let answered = Arc::new(AtomicUsize::new(0));
     let clients = (0..8).map(|_| {
-        let (mut client, asked, answered) = (site.connect(), asked.clone(), answered.clone());
-        thread::spawn(move || {
-            loop {
-                client.offer(&asked);
-                for nth in 0..AT_ONCE {
-                    let answer = client.next_answer(Asked::Get).expect("a whole one, or the end");
-                    let Some(answer) = answer else {
-                        assert_eq!(nth, 0, "the end, and nothing had said so");
-                        return;
-                    };
-                    answer.status(200).body("hot value");
-                    answered.fetch_add(1, Ordering::Relaxed);
-                    if answer.says("close") {
-                        return client.end();
-                    }
-                }
-            }
-        })
+        let (client, answered) = (site.connect(), Arc::clone(&answered));
+        thread::spawn(move || client.ask_until_closed("hot", 5, &answered))
     });
     let clients: Vec<_> = clients.collect();
     eventually("all are at it", || answered.load(Ordering::Relaxed) > 8 * 50);
