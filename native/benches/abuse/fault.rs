@@ -83,13 +83,16 @@ pub(crate) fn all(is_secure: bool) -> Vec<Fault> {
         fault("large-heads", flood::large_heads),
         Fault { tables: starve::LIMIT_TABLE, ..fault("limit", starve::limit) },
         Fault { tables: held::TABLE, ..fault("herd", held::herd) },
+        Fault { tables: held::TABLE, ..fault("waiters", held::waiters) },
         Fault { tables: held::TABLE, ..fault("hung-origin", held::hung) },
     ];
     let others = match is_secure {
         true => vec![Fault { tables: slow::HEAD_TABLE, ..fault("handshakes", slow::handshakes) }],
-        false => {
-            vec![fault("pipeline", flood::pipeline), fault("descriptors", starve::descriptors)]
-        }
+        false => vec![
+            fault("segments", slow::segments),
+            fault("pipeline", flood::pipeline),
+            fault("descriptors", starve::descriptors),
+        ],
     };
     both.into_iter().chain(others).collect()
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::cores::Cores;
 use crate::fault::{Plan, Told};
-use crate::peer::{Peer, request_of};
+use crate::peer::{Peer, request, request_of};
 use crate::site::Site;
 
 /// A group whose keys it has. `{held}` stands for its address.
@@ -19,6 +19,10 @@ const DEADLINE: Duration = Duration::from_secs(3);
 const LATE: Duration = Duration::from_millis(500);
 /// All who wait for one load have its value so soon after it has come.
 const TOLD_WITHIN: Duration = Duration::from_secs(1);
+/// The same where few connections wait for much: of those that wait, and not of their sockets.
+const WAITERS_TOLD_WITHIN: Duration = Duration::from_millis(20);
+/// Requests that wait on each of these.
+const AT_ONCE: usize = 125;
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The connections that the server has opened to it.
@@ -93,14 +97,57 @@ pub(crate) fn herd(site: &Site, plan: &Plan) -> io::Result<Told> {
     Ok(told)
 }
 
+/// As many requests for a key that is loaded just then, on few connections.
+pub(crate) fn waiters(site: &Site, plan: &Plan) -> io::Result<Told> {
+    let mut told = Told::default();
+    let key = format!("cold-{}", site.next());
+    let requests = [request("hot"), request_of("held", &key).repeat(AT_ONCE)].concat();
+    let mut peers = Vec::new();
+    for _ in 0..plan.herd / AT_ONCE {
+        let mut peer = site.connect()?;
+        peer.send(&requests)?;
+        // What stands behind it was read with it.
+        peer.answer()?;
+        peers.push(peer);
+    }
+    thread::sleep(DEADLINE / 6);
+    let begin = Instant::now();
+    let loads = site.held.answer()?;
+    peers.iter_mut().try_for_each(take_values)?;
+    let took = begin.elapsed();
+    let waiters = peers.len() * AT_ONCE;
+    told.judge(loads == 1, format!("{loads} load for {waiters}"), "one");
+    let took_ms = took.as_secs_f64() * 1e3;
+    let what = format!("all of them had the value {took_ms:.1} ms after it came");
+    told.judge(took <= WAITERS_TOLD_WITHIN, what, format!("within {WAITERS_TOLD_WITHIN:?}"));
+    Ok(told)
+}
+
+/// Reads as many answers as were asked for at once.
+fn take_values(peer: &mut Peer) -> io::Result<()> {
+    const END: &[u8] = b"\r\n\r\n630";
+    let (mut came, mut buffer) = (Vec::new(), vec![0; 64 << 10]);
+    loop {
+        match peer.read(&mut buffer)? {
+            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+            count => came.extend_from_slice(&buffer[..count]),
+        }
+        let ends = |bytes: &[u8]| bytes.windows(END.len()).filter(|it| *it == END).count();
+        if came.ends_with(END) && ends(&came) == AT_ONCE {
+            return Ok(());
+        }
+    }
+}
+
 /// Each asks for another key, and the origin never answers.
 pub(crate) fn hung(site: &Site, plan: &Plan) -> io::Result<Told> {
     let mut told = Told::default();
     let mut peers = Vec::with_capacity(plan.hung);
     for _ in 0..plan.hung {
         let mut peer = site.connect()?;
+        let since = Instant::now();
         peer.send(&request_of("held", &format!("hung-{}", site.next())))?;
-        peers.push((peer, Instant::now()));
+        peers.push((peer, since));
     }
     let (mut first, mut last, mut late) = (Duration::MAX, Duration::ZERO, 0);
     for (peer, since) in &mut peers {

@@ -1,6 +1,7 @@
 //! Who sends a head byte by byte, or a handshake, and who asks much and reads little.
 
 use std::collections::BTreeMap;
+use std::hint;
 use std::io::{self, ErrorKind, Write};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -17,6 +18,13 @@ const LATE: Duration = Duration::from_secs(1);
 const TICK: Duration = Duration::from_millis(100);
 /// Between two bytes of a head.
 const TICKS_A_BYTE: u32 = 5;
+
+/// Between two bytes that each come alone. The server has just taken the one when the next comes: were
+/// there more time, most of what is measured would be the system's way into idleness and out of it.
+const BYTE_EVERY: Duration = Duration::from_micros(30);
+const BYTE_MAX: Duration = Duration::from_micros(10);
+/// Of a head that comes so.
+const HEAD_BYTES: usize = 8_000;
 
 /// Bytes that the server may hold for one who does not read.
 const UNREAD_BYTES_MAX: u64 = 64 << 10;
@@ -92,6 +100,35 @@ fn drip(
     Ok(told)
 }
 
+/// Long heads, each byte in a segment of its own.
+pub(crate) fn segments(site: &Site, plan: &Plan) -> io::Result<Told> {
+    let mut told = Told::default();
+    // What the probe alone costs.
+    let (begin, cpu) = (Instant::now(), site.look()?.cpu);
+    thread::sleep(plan.length / 2);
+    let quiet = (site.look()?.cpu - cpu).as_secs_f64() / begin.elapsed().as_secs_f64();
+    let mut head = b"GET /_gocache/bench/hot HTTP/1.1\r\nHost: bench\r\nX: ".to_vec();
+    head.resize(HEAD_BYTES, b'x');
+    head.extend(b"\r\n\r\n");
+    let mut peer = site.connect()?;
+    let (begin, cpu, mut count) = (Instant::now(), site.look()?.cpu, 0);
+    while begin.elapsed() < plan.length {
+        for byte in head.chunks(1) {
+            peer.send(byte)?;
+            count += 1;
+            while begin.elapsed() < BYTE_EVERY * count {
+                hint::spin_loop();
+            }
+        }
+        peer.answer()?;
+    }
+    let spent = (site.look()?.cpu - cpu).as_secs_f64() - quiet * begin.elapsed().as_secs_f64();
+    let each = Duration::from_secs_f64(spent.max(0.0) / f64::from(count));
+    let what = format!("{count} segments, {:.1} µs of the server each", each.as_secs_f64() * 1e6);
+    told.judge(each <= BYTE_MAX, what, format!("at most {BYTE_MAX:?}"));
+    Ok(told)
+}
+
 /// Each keeps its pipeline full. The one half reads now and then, the other never.
 pub(crate) fn readers(site: &Site, plan: &Plan) -> io::Result<Told> {
     let mut told = Told::default();
@@ -110,7 +147,8 @@ pub(crate) fn readers(site: &Site, plan: &Plan) -> io::Result<Told> {
     }
     let mut heard = 0;
     let begin = Instant::now();
-    while begin.elapsed() < 2 * DEADLINE + LATE {
+    // At the first deadline the system may find room for a little more: the second one cuts.
+    while begin.elapsed() < 3 * DEADLINE {
         for (number, (peer, at, stands)) in peers.iter_mut().enumerate() {
             if number % 2 == 0 && *stands {
                 match peer.hear(SIP) {
