@@ -329,12 +329,13 @@ impl EventLoop {
         }
     }
 
-    /// Brings the outcome of a load to a connection of this loop.
+    /// Brings the outcome of a load to a connection of this loop. It may be one of very many, and who
+    /// asks just now does not wait for all their answers to be sent.
     fn tell(&mut self, config: &Config, address: Address, result: &Result<Found, Error>) {
         if let Some(client) = self.clients.get_mut(address.slot) {
             let turn = Turn::new(config, &self.clock, &self.tally, &self.recurring, self.draining);
             client.conn.land(address.serial, result.clone(), &turn);
-            self.mark(address.slot);
+            self.mark_again(address.slot);
         }
     }
 
