@@ -20,6 +20,7 @@ mod http1;
 pub mod in_process;
 mod locks;
 mod log;
+mod memory;
 mod meter;
 mod ops;
 mod origin;

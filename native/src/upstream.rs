@@ -3,11 +3,12 @@
 
 use std::{mem, time::Duration};
 
-use gocache_core::{Error, Fetch, Instant, Load, LoadError, Value, encode};
+use gocache_core::{Error, Fetch, Instant, Load, LoadError, OutOfMemory, Value, encode};
 
 use crate::{
     config::Target,
     http1::{Body, BodyError, Decoder, PEER_FIELD, Response, ResponseHead},
+    memory::room,
 };
 
 /// Longest head of a response.
@@ -110,6 +111,9 @@ impl Exchange {
         if self.body.is_some() {
             return self.receive_body(bytes);
         }
+        if self.head.try_reserve(bytes.len()).is_err() {
+            return Some(Outcome::OUT_OF_MEMORY);
+        }
         self.head.extend_from_slice(bytes);
         match Response::parse(&self.head) {
             Response::Partial if self.head.len() > MAX_HEAD => {
@@ -125,8 +129,8 @@ impl Exchange {
             Response::Complete(head, used) => {
                 let decoder = Decoder::new(head.body, self.max_content as u64);
                 self.body = Some((head, decoder));
-                let rest = self.head.split_off(used);
-                self.receive_body(&rest)
+                let came = mem::take(&mut self.head);
+                self.receive_body(&came[used..])
             }
         }
     }
@@ -160,8 +164,7 @@ impl Exchange {
             };
             bytes = &bytes[step.used..];
             if self.content.try_reserve(step.content.len()).is_err() {
-                // That is this node's fault: whoever was asked is fine.
-                return Some(Outcome { end: End::OutOfMemory, reusable: false, alive: true });
+                return Some(Outcome::OUT_OF_MEMORY);
             }
             self.content.extend_from_slice(step.content);
         }
@@ -174,6 +177,9 @@ impl Exchange {
 }
 
 impl Outcome {
+    /// That is this node's fault: whoever was asked is fine.
+    const OUT_OF_MEMORY: Self = Self { end: End::OutOfMemory, reusable: false, alive: true };
+
     /// No response, or none to make sense of.
     pub(crate) fn failed(cause: &'static str) -> Self {
         Self { end: End::Failed(cause), reusable: false, alive: false }
@@ -241,34 +247,36 @@ impl Outcome {
 
 /// The bytes of a request for a key, with content where the method has some. One for a peer is
 /// marked.
+///
+/// # Errors
+/// If there is no memory for them.
 pub(crate) fn request(
     method: &str,
     target: &Target,
     key: &[u8],
     mark: Option<&str>,
     content: Option<&[u8]>,
-) -> Vec<u8> {
+) -> Result<Vec<u8>, OutOfMemory> {
+    /// The lines that are always the same, and the length of the content.
+    const REST: usize = 256;
     let content_len = content.map_or(0, <[u8]>::len);
-    let mut request = String::with_capacity(256 + 3 * key.len() + content_len);
-    request.push_str(method);
-    request.push(' ');
-    request.push_str(&target.path);
-    request.extend(encode(key));
-    request.push_str(" HTTP/1.1\r\nHost: ");
-    request.push_str(&target.authority);
-    request.push_str("\r\nUser-Agent: gocache\r\nAccept-Encoding: identity\r\n");
+    let names = target.path.len() + target.authority.len() + mark.map_or(0, str::len);
+    let mut request = room(REST + names + 3 * key.len() + content_len)?;
+    let mut say = |text: &str| request.extend_from_slice(text.as_bytes());
+    say(method);
+    say(" ");
+    say(&target.path);
+    encode(key).for_each(|char| say(char.encode_utf8(&mut [0; 4])));
+    say(" HTTP/1.1\r\nHost: ");
+    say(&target.authority);
+    say("\r\nUser-Agent: gocache\r\nAccept-Encoding: identity\r\n");
     if let Some(mark) = mark {
-        for part in [PEER_FIELD, ": ", mark, "\r\n"] {
-            request.push_str(part);
-        }
+        [PEER_FIELD, ": ", mark, "\r\n"].into_iter().for_each(&mut say);
     }
     if content.is_some() {
-        request.push_str("Content-Length: ");
-        request.push_str(&content_len.to_string());
-        request.push_str("\r\n");
+        ["Content-Length: ", &content_len.to_string(), "\r\n"].into_iter().for_each(&mut say);
     }
-    request.push_str("\r\n");
-    let mut request = request.into_bytes();
+    say("\r\n");
     request.extend_from_slice(content.unwrap_or_default());
-    request
+    Ok(request)
 }

@@ -3,12 +3,13 @@
 use std::borrow::Cow;
 
 use gocache_core::{
-    Status,
+    Error, Status,
     http::{RangeFields, list, number},
 };
 use httparse::Header;
 
 use super::{Body, request::Reject, write::Persist, writes::WriteFields};
+use crate::memory::room;
 
 /// The field by which a node says that it is one.
 pub(crate) const PEER_FIELD: &str = "Gocache-Peer";
@@ -65,7 +66,7 @@ impl<'a> Fields<'a> {
                 }
             }
             12 if name.eq_ignore_ascii_case(PEER_FIELD) => self.peer_secret = Some(value),
-            13 if name.eq_ignore_ascii_case("if-none-match") => self.add_if_none_match(value),
+            13 if name.eq_ignore_ascii_case("if-none-match") => self.add_if_none_match(value)?,
             14 if name.eq_ignore_ascii_case("content-length") => self.add_length(value)?,
             17 if name.eq_ignore_ascii_case("transfer-encoding") => self.codings.add(value)?,
             _ => {}
@@ -78,11 +79,20 @@ impl<'a> Fields<'a> {
         self.rare.get_or_insert_default()
     }
 
-    fn add_if_none_match(&mut self, value: &'a [u8]) {
+    fn add_if_none_match(&mut self, value: &'a [u8]) -> Result<(), Reject> {
         self.if_none_match = Some(match self.if_none_match.take() {
             None => Cow::Borrowed(value),
-            Some(list) => Cow::Owned([&list, b", ".as_slice(), value].concat()),
+            Some(list) => {
+                let parts = [&list, b", ".as_slice(), value];
+                let both = room(parts.iter().map(|part| part.len()).sum());
+                let mut both = both.map_err(|error| {
+                    Reject::new(Status::ServiceUnavailable, Error::from(error).to_string())
+                })?;
+                parts.into_iter().for_each(|part| both.extend_from_slice(part));
+                Cow::Owned(both)
+            }
         });
+        Ok(())
     }
 
     /// One field line of digits. A second one or a list, equal or not, is refused: nobody sends it

@@ -87,6 +87,10 @@ impl EventLoop {
         let upstream = Arc::clone(&nodes[node]);
         let method = if content.is_some() { "PUT" } else { "DELETE" };
         let request = shared.request(method, &upstream, write.group, &write.key, content);
+        let request = match request {
+            Ok(request) => request,
+            Err(error) => return self.passed_on(shared, slot, Err(error.into())),
+        };
         let exchange = Exchange::new(Purpose::Write(slot), request, MAX_LINE, now);
         self.begin_exchange(shared, &upstream, exchange);
     }

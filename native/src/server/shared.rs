@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use gocache_core::{Fetch, GroupId, Instant, Load, LoadError, PeerId, Source};
+use gocache_core::{Fetch, GroupId, Instant, Load, LoadError, OutOfMemory, PeerId, Source};
 
 use super::{
     lanes::Control,
@@ -141,6 +141,9 @@ impl<E: Engine> Shared<E> {
     }
 
     /// The bytes of a request for a key; one for a peer is marked.
+    ///
+    /// # Errors
+    /// If there is no memory for them.
     pub(super) fn request(
         &self,
         method: &str,
@@ -148,7 +151,7 @@ impl<E: Engine> Shared<E> {
         group: GroupId,
         key: &[u8],
         content: Option<&[u8]>,
-    ) -> Vec<u8> {
+    ) -> Result<Vec<u8>, OutOfMemory> {
         let target = upstream.target(&self.config.numbered(group).name);
         let mark = upstream.peer.as_ref().map(|peer| &*peer.mark);
         request(method, &target, key, mark, content)

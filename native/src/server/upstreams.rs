@@ -65,6 +65,10 @@ impl EventLoop {
             return self.land(shared, fetch, Err(LoadError::NotFound));
         }
         let request = shared.request("GET", upstream, fetch.group(), fetch.key(), None);
+        let request = match request {
+            Ok(request) => request,
+            Err(error) => return self.land(shared, fetch, Err(error.into())),
+        };
         let max_value = shared.config.limits.value_bytes;
         let purpose = Purpose::Load(fetch);
         let exchange = Exchange::new(purpose, request, max_value, self.clock.now());
