@@ -11,6 +11,7 @@ use crate::{
     clock::Clock,
     config::Config,
     http1::{AnswerHead, BodyError, CONTINUE, Extent, Persist, Reject, Wanted},
+    memory::escaped,
     meter::{Outcome, Tally},
     output::Output,
     recurring::Recurring,
@@ -107,20 +108,40 @@ pub(crate) struct Text {
     pub(crate) field: Option<(&'static str, &'static str)>,
 }
 
+impl Text {
+    /// In place of a text that there is no memory to send.
+    const NO_MEMORY: Self = Self {
+        status: Status::ServiceUnavailable,
+        content_type: TEXT_PLAIN,
+        body: Cow::Borrowed("out of memory, try again later\n"),
+        field: Some(RETRY),
+    };
+
+    fn plain(status: Status, text: String) -> Self {
+        Self { status, content_type: TEXT_PLAIN, body: Cow::Owned(text), field: None }
+    }
+}
+
+const RETRY: (&str, &str) = ("Retry-After", "1");
+
 pub(crate) const TEXT_PLAIN: &str = "text/plain; charset=utf-8";
 
 impl Answer {
     /// One line.
     pub(crate) fn line(status: Status, line: impl Into<String>) -> Self {
         let field = match status {
-            Status::ServiceUnavailable => Some(("Retry-After", "1")),
+            Status::ServiceUnavailable => Some(RETRY),
             Status::MethodNotAllowed => Some(("Allow", "GET, HEAD")),
             Status::Unauthorized => Some(("WWW-Authenticate", "Bearer realm=\"gocache\"")),
             Status::UnsupportedMediaType => Some(("Accept-Encoding", "identity")),
             _ => None,
         };
-        let body = Cow::Owned(line.into() + "\n");
-        Self::Text(Text { status, content_type: TEXT_PLAIN, body, field })
+        Self::Text(Text { field, ..Text::plain(status, line.into() + "\n") })
+    }
+
+    /// Text that needs no field beside it.
+    pub(crate) fn text(status: Status, text: String) -> Self {
+        Self::Text(Text::plain(status, text))
     }
 
     /// That a key has other methods only.
@@ -154,15 +175,21 @@ impl Answer {
     }
 
     pub(crate) fn error(error: Error, key: &[u8], cache: CacheStatus) -> Self {
-        match error {
-            Error::NotFound => Self::Text(Text {
-                status: Status::NotFound,
-                content_type: TEXT_PLAIN,
-                body: Cow::Owned(format!("{} not exist\n", key.escape_ascii())),
-                field: Some(("Cache-Status", cache.of_none())),
-            }),
-            other => Self::line(Status::from(other), other.to_string()),
+        if error != Error::NotFound {
+            return Self::failed(error);
         }
+        match escaped("", key, " not exist\n") {
+            Ok(text) => {
+                let field = Some(("Cache-Status", cache.of_none()));
+                Self::Text(Text { field, ..Text::plain(Status::NotFound, text) })
+            }
+            Err(error) => Self::failed(error.into()),
+        }
+    }
+
+    /// One line about an error that needs no key.
+    pub(crate) fn failed(error: Error) -> Self {
+        Self::line(Status::from(error), error.to_string())
     }
 
     /// Bytes that it holds beyond a value, which the cache holds anyway.
@@ -198,19 +225,22 @@ impl Answer {
             Self::Done => {
                 out.write(|out| AnswerHead::begin(out, Status::NoContent, date, persist).end());
             }
-            Self::Text(text) => out.write(|out| {
+            Self::Text(text) => {
+                let text = if out.reserve(text.body.len()) { text } else { Text::NO_MEMORY };
                 count(text.status);
-                let head = AnswerHead::begin(out, text.status, date, persist)
-                    .field("Content-Type", text.content_type.as_bytes())
-                    .number_field("Content-Length", text.body.len() as u64);
-                match text.field {
-                    Some((name, value)) => head.field(name, value.as_bytes()).end(),
-                    None => head.end(),
-                }
-                if !head_only {
-                    out.extend_from_slice(text.body.as_bytes());
-                }
-            }),
+                out.write(|out| {
+                    let head = AnswerHead::begin(out, text.status, date, persist)
+                        .field("Content-Type", text.content_type.as_bytes())
+                        .number_field("Content-Length", text.body.len() as u64);
+                    match text.field {
+                        Some((name, value)) => head.field(name, value.as_bytes()).end(),
+                        None => head.end(),
+                    }
+                    if !head_only {
+                        out.extend_from_slice(text.body.as_bytes());
+                    }
+                });
+            }
             Self::Unsatisfiable { len, cache } => out.write(|out| {
                 count(Status::RangeNotSatisfiable);
                 let line = format!("the value has {len} bytes and none of this range\n");

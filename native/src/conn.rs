@@ -79,14 +79,27 @@ impl Conn {
     pub(crate) fn receive(&mut self, bytes: &mut [u8], plane: &mut impl Plane, turn: &Turn<'_>) {
         if self.input.is_empty() {
             let used = self.consume(bytes, plane, turn);
-            self.input.extend_from_slice(&bytes[used..]);
+            if used < bytes.len() {
+                self.keep(&bytes[used..], turn);
+            }
             return;
         }
         let before = self.input.len();
-        self.input.extend_from_slice(bytes);
-        if self.may_go_on(before, turn) {
+        if self.keep(bytes, turn) && self.may_go_on(before, turn) {
             self.take_up(plane, turn);
         }
+    }
+
+    /// Keeps what cannot be used up yet, if there is memory for it.
+    #[inline(never)]
+    fn keep(&mut self, bytes: &[u8], turn: &Turn<'_>) -> bool {
+        let has_room = self.input.try_reserve(bytes.len()).is_ok();
+        if has_room {
+            self.input.extend_from_slice(bytes);
+        } else {
+            self.give_up(turn);
+        }
+        has_room
     }
 
     /// Takes up requests that were put off, if there is less to do now.

@@ -7,6 +7,7 @@ use crate::{
     answer::{Answer, Pending, Turn},
     engine::Engine,
     http1::{Method, Request},
+    memory::{copied, escaped},
     meter::Outcome,
     plane::{Intake, Plane, Reply},
     writes::{self, Permits, Write},
@@ -91,11 +92,20 @@ impl<E: Engine> Plane for DataPlane<'_, E> {
                 return Reply::Now(Answer::error(error, &route.key, CacheStatus::Miss));
             }
         };
+        let copies = copied(&route.key).and_then(|key| Ok((key, tags.map(copied).transpose()?)));
+        let (key, tags) = match copies {
+            Ok(copies) => copies,
+            Err(error) => {
+                // The load goes on, and nobody waits for it here.
+                turn.tally.answered(group, Outcome::Error, turn.clock.turn());
+                return Reply::Now(Answer::failed(error.into()));
+            }
+        };
         Reply::Later(Pending {
             serial: self.next.serial,
             began: turn.clock.turn(),
             group,
-            key: route.key.as_ref().into(),
+            key: key.into(),
             if_none_match: tags.map(Into::into),
             wanted,
             cache,
@@ -153,8 +163,10 @@ impl<E: Engine> DataPlane<'_, E> {
 }
 
 fn no_such_group(route: &Route<'_>) -> Answer {
-    let text = format!("no such group: {}", route.group.escape_ascii());
-    Answer::line(Status::NotFound, text)
+    match escaped("no such group: ", &route.group, "\n") {
+        Ok(text) => Answer::text(Status::NotFound, text),
+        Err(error) => Answer::failed(error.into()),
+    }
 }
 
 /// Who asks: a client, but for one whose mark counts.

@@ -58,6 +58,11 @@ impl Output {
         self.len += self.bytes.len() - before;
     }
 
+    /// Makes room for so many bytes, if there is memory for them.
+    pub(crate) fn reserve(&mut self, len: usize) -> bool {
+        self.bytes.try_reserve(len).is_ok()
+    }
+
     #[inline]
     pub(crate) fn push(&mut self, value: Value) {
         if value.len() <= INLINE {

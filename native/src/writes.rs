@@ -11,6 +11,7 @@ use crate::{
     answer::{Answer, Turn},
     engine::Engine,
     http1::{Body, BodyError, Credentials, Method, Request, WriteFields},
+    memory::copied,
 };
 
 /// A write that is granted.
@@ -67,7 +68,8 @@ impl Write {
             })?),
         };
         let content = (request.method == Method::Put).then(Vec::new);
-        Ok(Self { group, key: key.into(), content, asker, limit, _permit: permit })
+        let key = copied(key).map_err(|error| Answer::failed(error.into()))?.into();
+        Ok(Self { group, key, content, asker, limit, _permit: permit })
     }
 
     /// Bytes of content at the most.
@@ -83,7 +85,7 @@ impl Write {
             // It grows by doubling, and not beyond what it may hold.
             let capacity = needed.max(2 * content.capacity()).min(self.limit.max(needed));
             let reserved = content.try_reserve_exact(capacity - content.len());
-            reserved.map_err(|_| failed(Error::OutOfMemory))?;
+            reserved.map_err(|_| Answer::failed(Error::OutOfMemory))?;
         }
         content.extend_from_slice(part);
         Ok(())
@@ -103,11 +105,7 @@ impl Write {
 
 /// The answer to a write that this node alone has done, or failed to do.
 pub(crate) fn answer(result: Result<(), Error>) -> Answer {
-    result.map_or_else(failed, |()| Answer::Done)
-}
-
-fn failed(error: Error) -> Answer {
-    Answer::line(error.into(), error.to_string())
+    result.map_or_else(Answer::failed, |()| Answer::Done)
 }
 
 /// 401 for whoever shows no token, 403 for a wrong one.

@@ -6,6 +6,7 @@ use super::Conn;
 use crate::{
     answer::{Answer, Form, Turn},
     http1::{Body, BodyError, Decoder, Head, Method, Persist, Request, is_head},
+    memory::copied,
     phase::Phase,
     plane::{Intake, Plane, Reply},
 };
@@ -91,7 +92,8 @@ impl Incoming {
             _ if is_too_long => Err(Answer::body_error(BodyError::TooLarge, limit)),
             intake => {
                 let decoder = Decoder::new(request.body, limit);
-                Ok(Self { head: head.to_vec(), intake, decoder, limit })
+                let head = copied(head).map_err(|error| Answer::failed(error.into()))?;
+                Ok(Self { head, intake, decoder, limit })
             }
         }
     }
