@@ -312,7 +312,8 @@ mod replay;
 
 #[cfg(test)]
 mod tests {
-    use super::replay::replay;
+    use super::{replay::replay, *};
+    use crate::http1::PARSES;
 
     #[test]
     fn a_head_is_what_its_lines_say() {
@@ -337,6 +338,24 @@ mod tests {
     #[test]
     fn a_configuration_is_sound_or_there_is_a_line_about_it() {
         replay("config", super::config);
+    }
+
+    /// Would it be with each byte, a head would cost its square.
+    #[test]
+    fn a_head_that_comes_byte_by_byte_is_parsed_once_a_line() {
+        let (clock, tally) = (Clock::new(Epoch::begin()), Tally::default());
+        let recurring = Recurring::default();
+        let turn = Turn::new(&CONFIG, &clock, &tally, &recurring, false);
+        let fields = format!("Host: h\r\nA: {}\r\n", "x".repeat(40)) + "B:\r\n".repeat(4).as_str();
+        let long = format!("A: {}", "x".repeat(250));
+        for (rest, most) in [(fields + "\r\n", 9), (long, 2)] {
+            let head = format!("GET /a HTTP/1.1\r\n{rest}");
+            let before = PARSES.get();
+            let (sent, _) = Client::new(&turn).play(head.as_bytes().chunks(1), Cuts(1));
+            assert_eq!(sent.is_empty(), most == 2, "{sent}");
+            let parses = PARSES.get() - before;
+            assert!((1..=most).contains(&parses), "{parses} times for {} bytes", head.len());
+        }
     }
 
     /// Whatever stands before and behind a write, it is taken up alone.

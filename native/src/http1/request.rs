@@ -149,6 +149,8 @@ impl<'a> Head<'a> {
     /// Only whole lines are looked at, and only within the limits: so what is said of them does not
     /// depend on how much more has come.
     pub(crate) fn parse(bytes: &'a [u8], limits: &HeadLimits) -> Self {
+        #[cfg(test)]
+        PARSES.set(PARSES.get() + 1);
         let within = &bytes[..bytes.len().min(limits.bytes)];
         let end = memrchr(b'\n', within).map_or(0, |at| at + 1);
         let lines = &within[..end];
@@ -321,6 +323,12 @@ fn method(name: &str) -> Result<Method, Reject> {
 /// Whether a head is that of a HEAD request, whatever else is wrong with it.
 pub(crate) fn is_head(head: &[u8]) -> bool {
     head.starts_with(b"HEAD ")
+}
+
+#[cfg(test)]
+thread_local! {
+    /// How often this thread has parsed one.
+    pub(crate) static PARSES: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
 }
 
 #[cfg(test)]
