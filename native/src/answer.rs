@@ -122,6 +122,8 @@ impl Text {
     }
 }
 
+/// More than the head of a text takes.
+const HEAD: usize = 512;
 const RETRY: (&str, &str) = ("Retry-After", "1");
 
 pub(crate) const TEXT_PLAIN: &str = "text/plain; charset=utf-8";
@@ -226,7 +228,7 @@ impl Answer {
                 out.write(|out| AnswerHead::begin(out, Status::NoContent, date, persist).end());
             }
             Self::Text(text) => {
-                let text = if out.reserve(text.body.len()) { text } else { Text::NO_MEMORY };
+                let text = if out.reserve(HEAD + text.body.len()) { text } else { Text::NO_MEMORY };
                 count(text.status);
                 out.write(|out| {
                     let head = AnswerHead::begin(out, text.status, date, persist)

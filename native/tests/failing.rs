@@ -50,11 +50,13 @@ unsafe impl GlobalAlloc for Failing {
     }
 }
 
-/// What a new connection answers to these bytes, which come in pieces.
-fn ask(shared: &Shared, request: &str) -> String {
+/// What a new connection answers to these bytes, which come in pieces, where the large piece of memory of
+/// this number is not to be had; and whether it came to that.
+fn ask(shared: &Shared, request: &str, number: Option<usize>) -> (String, bool) {
     let mut lane = shared.enter(0, 1);
     let mut scratch = vec![0; 16 << 10];
     let mut said = String::with_capacity(64 << 10);
+    LEFT.set(number);
     for piece in request.as_bytes().chunks(3_000) {
         lane.turn(
             &mut scratch,
@@ -62,16 +64,9 @@ fn ask(shared: &Shared, request: &str) -> String {
                 buffer[..piece.len()].copy_from_slice(piece);
                 piece.len()
             },
-            |slices| slices.iter().for_each(|it| said.push_str(&String::from_utf8_lossy(it))),
+            |slices| slices.iter().for_each(|it| said.push_str(str::from_utf8(it).expect("ASCII"))),
         );
     }
-    said
-}
-
-/// Asks with the large piece of this number not to be had; and whether it came to that.
-fn ask_without(number: usize, shared: &Shared, request: &str) -> (String, bool) {
-    LEFT.set(Some(number));
-    let said = ask(shared, request);
     (said, LEFT.take().is_none())
 }
 
@@ -101,11 +96,11 @@ fn what_a_client_makes_long_is_refused_where_there_is_no_memory_for_it() {
             let shared = Shared::new(Config::from_toml(config).expect("sound"));
             let shared = shared.expect("memory for a small group");
             shared.put(GroupId(0), b"hot", b"630").expect("it fits");
-            let (said, has_failed) = ask_without(number, &shared, request);
+            let (said, has_failed) = ask(&shared, request, Some(number));
             let is_refused = said.starts_with("HTTP/1.1 503 ");
             let is_right = said.starts_with(expected) && said.is_empty() == expected.is_empty();
             assert!(is_right || (has_failed && is_refused), "{number} of {request}: {said}");
-            let next = ask(&shared, hot);
+            let (next, _) = ask(&shared, hot, None);
             assert!(next.starts_with("HTTP/1.1 200 ") && next.ends_with("630"), "{next}");
             drop((shared, said, next));
             assert_eq!(HELD.get(), before, "{number} of {request}: a leak");

@@ -215,12 +215,13 @@ mod tests {
 
     #[test]
     fn a_body_is_the_same_however_it_is_cut() {
-        let cases: [(Body, &[u8], &[u8], usize); 7] = [
+        let cases: [(Body, &[u8], &[u8], usize); 8] = [
             (Body::Empty, b"GET", b"", 0),
             (Body::Length(3), b"630GET", b"630", 3),
             (Body::Chunked, b"3\r\n630\r\n0\r\n\r\nGET", b"630", 13),
             (Body::Chunked, b"1\r\n6\r\n02\r\n30\r\n000\r\n\r\n", b"630", 21),
             (Body::Chunked, b"a;x=\"\\\";\t\";y\r\n0123456789\r\n0\r\n\r\n", b"0123456789", 31),
+            (Body::Chunked, b"1 \t; a;b\r\n6\r\n0\r\n\r\n", b"6", 18),
             (Body::Chunked, b"0\r\nA: b\r\nC:\r\n\r\nGET", b"", 15),
             (Body::UntilClose, b"630", b"630", 3),
         ];
@@ -235,7 +236,7 @@ mod tests {
 
     #[test]
     fn a_chunk_outside_the_grammar_is_refused() {
-        let cases: [&[u8]; 20] = [
+        let cases: [&[u8]; 21] = [
             b"\r\n",
             b"g\r\n",
             b"5 \r\n",
@@ -245,6 +246,7 @@ mod tests {
             b"5\n",
             b"5\r\r",
             b"5;\r\n",
+            b"5;a;\r\n",
             b"0\r\nA\r\n",
             b"0\r\nA : b\r\n",
             b"0\r\n: b\r\n",
@@ -260,6 +262,26 @@ mod tests {
         for input in cases {
             let decoded = decode(Body::Chunked, input, 1);
             assert_eq!(decoded, Err(BodyError::Malformed), "{}", input.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn only_a_body_without_a_length_may_end_anywhere() {
+        for (body, input, may_end) in [
+            (Body::Empty, b"".as_slice(), true),
+            (Body::Length(3), b"63", false),
+            (Body::Length(3), b"630", true),
+            (Body::Chunked, b"1\r\n6\r\n0\r\n\r", false),
+            (Body::Chunked, b"0\r\n\r\n", true),
+            (Body::UntilClose, b"", true),
+            (Body::UntilClose, b"630", true),
+        ] {
+            let mut decoder = Decoder::new(body, 100);
+            let mut rest = input;
+            while !rest.is_empty() {
+                rest = &rest[decoder.step(rest).expect("a sound body").used..];
+            }
+            assert_eq!(decoder.may_end(), may_end, "{body:?} {}", input.escape_ascii());
         }
     }
 

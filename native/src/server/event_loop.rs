@@ -18,7 +18,7 @@ use slab::Slab;
 use super::{
     accept::A_TURN,
     clients::Client,
-    lanes::Stage,
+    lanes::{Post, Stage},
     listen::BACKLOG,
     relays::Relays,
     shared::{Current, Route, Shared},
@@ -39,6 +39,9 @@ const READ: usize = 16 << 10;
 /// Connections that go on in a turn. Whoever has asked just now waits for no more than these, however
 /// many there are who ask without end.
 const GO_ON_A_TURN: usize = 16;
+
+/// Who is told in a turn of a load that is over. There may be many thousands who waited for it.
+const TOLD_A_TURN: usize = 256;
 
 /// Bytes of plaintext taken from TLS at once: those of a record (RFC 8446, 5.1).
 const RECORD: usize = 16 << 10;
@@ -86,6 +89,8 @@ pub(super) struct EventLoop {
     was_dirty: Vec<usize>,
     /// Connections that had their turn and have more to do. They take turns among each other.
     pub(super) goes_on: VecDeque<usize>,
+    /// Who waited for loads that are over, and has yet to be told.
+    untold: VecDeque<Post>,
     /// Loads that have to be begun.
     pub(super) fetches: Vec<Fetch>,
     pub(super) relays: Relays,
@@ -128,6 +133,7 @@ impl EventLoop {
             dirty: Vec::new(),
             was_dirty: Vec::new(),
             goes_on: VecDeque::new(),
+            untold: VecDeque::new(),
             fetches: Vec::new(),
             relays: Relays::default(),
             scratch: vec![0; READ].into(),
@@ -256,7 +262,8 @@ impl EventLoop {
 
     fn timeout(&self) -> Option<Duration> {
         let goes_on = self.accepts_more || self.upstreams.has_more() || !self.goes_on.is_empty();
-        if goes_on || !self.dirty.is_empty() || !self.fetches.is_empty() {
+        let is_more = !(self.dirty.is_empty() && self.fetches.is_empty() && self.untold.is_empty());
+        if goes_on || is_more {
             return Some(Duration::ZERO);
         }
         if self.draining && self.clients.is_empty() {
@@ -293,9 +300,18 @@ impl EventLoop {
     }
 
     fn posts<E: Engine>(&mut self, shared: &Shared<E>) {
-        for post in shared.control.collect(self.lane) {
-            for waiter in post.waiters {
+        self.untold.extend(shared.control.collect(self.lane));
+        let mut left = TOLD_A_TURN;
+        while left > 0
+            && let Some(mut post) = self.untold.pop_front()
+        {
+            let told = post.waiters.len().min(left);
+            left -= told;
+            for waiter in post.waiters.drain(..told) {
                 self.tell(&shared.config, waiter.into(), &post.result);
+            }
+            if !post.waiters.is_empty() {
+                self.untold.push_front(post);
             }
         }
     }
@@ -322,9 +338,16 @@ impl EventLoop {
         match shared.engine.land(fetch, result, self.clock.now()) {
             Landing::Refetch(fetch) => self.fetches.push(fetch),
             Landing::Done(done) => {
-                let lane = self.lane;
-                let tell = |address, result: &_| self.tell(&shared.config, address, result);
-                shared.control.deliver(done, Some(lane), tell);
+                let (lane, mut told, mut rest) = (self.lane, 0, None);
+                shared.control.deliver(done, Some(lane), |address, result| {
+                    told += 1;
+                    if told <= TOLD_A_TURN {
+                        return self.tell(&shared.config, address, result);
+                    }
+                    let rest = rest.get_or_insert_with(|| Post::new(result));
+                    rest.waiters.push(address.into());
+                });
+                self.untold.extend(rest);
             }
         }
     }

@@ -250,3 +250,34 @@ fn a_large_load_keeps_nobody_waiting() {
     let turns = hand.turns - before;
     assert!(turns >= BYTES / (READ * READS), "all that in {turns} turns");
 }
+
+/// Each of many connections has asked for the same key, which is loaded then.
+#[test]
+fn many_who_waited_for_a_load_keep_nobody_waiting() {
+    const MANY: usize = 300;
+    let mut hand = Hand::new();
+    let mut other = hand.connect();
+    hand.ask(&mut other, || ());
+    let answer = hand.moved.1;
+    let mut herd: Vec<Greedy> =
+        (0..MANY).map(|_| Greedy::new(&mut hand, request(b"new"))).collect();
+    herd.iter_mut().for_each(Greedy::go_on);
+    let all = (MANY * request(b"new").len()) as u64;
+    let mut read = 0;
+    while read < all {
+        hand.turn(WAKER);
+        read += hand.moved.0;
+    }
+    // The loop has begun to connect to it.
+    let (mut stream, _) = hand.origin.accept().expect("it is asked");
+    stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n630").expect("it is read");
+    let mut turns = 0;
+    while herd.iter().any(|it| it.got == 0) {
+        hand.ask(&mut other, || ());
+        let most = (GO_ON_A_TURN as u64 + 1) * 2 * answer;
+        assert!(hand.moved.1 <= most, "{} bytes sent in a turn", hand.moved.1);
+        herd.iter_mut().for_each(Greedy::go_on);
+        turns += 1;
+    }
+    assert!(turns >= MANY / GO_ON_A_TURN, "all that in {turns} turns");
+}

@@ -20,6 +20,13 @@ pub(super) struct Post {
     pub(super) waiters: Vec<Waiter>,
 }
 
+impl Post {
+    /// For nobody yet.
+    pub(super) fn new(result: &Result<Found, Error>) -> Self {
+        Self { result: result.clone(), waiters: Vec::new() }
+    }
+}
+
 /// The post box of one loop.
 pub(super) struct Lane {
     waker: Waker,
