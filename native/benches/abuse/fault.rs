@@ -80,7 +80,7 @@ pub(crate) fn all(is_secure: bool) -> Vec<Fault> {
         fault("connects", churn::connects),
         fault("resets", churn::resets),
         fault("unknown-keys", flood::unknown_keys),
-        fault("large-heads", flood::large_heads),
+        Fault { tables: flood::HEADS_TABLE, ..fault("large-heads", flood::large_heads) },
         Fault { tables: starve::LIMIT_TABLE, ..fault("limit", starve::limit) },
         Fault { tables: held::TABLE, ..fault("herd", held::herd) },
         Fault { tables: held::TABLE, ..fault("waiters", held::waiters) },

@@ -16,6 +16,8 @@ const CONNECTIONS: usize = 8;
 const GROWTH_MAX: u64 = 8 << 20;
 const GROWTH_LATER_MAX: u64 = 1 << 20;
 
+/// All heads are begun before one is over its deadline, however long the handshakes take.
+pub(crate) const HEADS_TABLE: &str = "[deadlines]\nhead = \"60s\"\n";
 const HEAD_BYTES: usize = 64 << 10;
 /// As much as the server takes of a head that is not whole.
 const HEAD_HELD: usize = 31 << 10;

@@ -10,6 +10,8 @@ use crate::site::Site;
 
 /// Bytes of the server's memory for an idle connection.
 const BYTES_MAX: u64 = 600;
+/// The same with TLS, most of which is the state of rustls.
+const SECURE_BYTES_MAX: u64 = 10 << 10;
 
 /// Each asks once, so that it is a keep-alive connection, and then holds its place.
 pub(crate) fn connections(site: &Site, plan: &Plan) -> io::Result<Told> {
@@ -30,7 +32,7 @@ pub(crate) fn connections(site: &Site, plan: &Plan) -> io::Result<Told> {
     thread::sleep(plan.length);
     let held = site.look()?.resident.saturating_sub(before.resident);
     let each = held / peers.len() as u64;
-    let most = BYTES_MAX + plan.session_bytes_max();
+    let most = if plan.is_secure { SECURE_BYTES_MAX } else { BYTES_MAX };
     told.judge(each <= most, format!("{each} B each"), format!("at most {most}"));
     for peer in peers.iter_mut().step_by(100) {
         peer.get("hot")?;

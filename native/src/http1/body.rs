@@ -236,7 +236,7 @@ mod tests {
 
     #[test]
     fn a_chunk_outside_the_grammar_is_refused() {
-        let cases: [&[u8]; 21] = [
+        let cases: [&[u8]; 23] = [
             b"\r\n",
             b"g\r\n",
             b"5 \r\n",
@@ -253,6 +253,8 @@ mod tests {
             b"5;a\n",
             b"5;\0\r\n",
             b"5;\"\r\n",
+            b"5;a=\"\\\x01\"\r\n",
+            b"0\r\nA: \x01\r\n",
             b"1\r\n6\n",
             b"1\r\n63",
             b"0\r\n\n",
@@ -297,12 +299,21 @@ mod tests {
             assert_eq!(decode(body, input, 7), Err(BodyError::TooLarge), "{body:?}");
         }
         assert!(decode(Body::Length(100), &long[..100], 7).expect("just fits").2);
+        let chunked = [b"64\r\n", &long[..100], b"\r\n0\r\n\r\n"].concat();
+        assert!(decode(Body::Chunked, &chunked, 7).expect("just fits").2);
     }
 
     #[test]
     fn extensions_and_trailers_end_at_a_limit() {
-        for start in [b"1;".as_slice(), b"0\r\nA:"] {
-            let input = [start, &[b'x'; MAX_OVERHEAD]].concat();
+        for (start, end) in
+            [(b"1;".as_slice(), b"\r\nx\r\n0\r\n\r\n".as_slice()), (b"0\r\nA:", b"\r\n\r\n")]
+        {
+            // The semicolon, and so the colon and the letter before it.
+            let most = MAX_OVERHEAD - if start[0] == b'1' { 1 } else { 2 };
+            let text = [b'x'; MAX_OVERHEAD];
+            let input = [start, &text[..most], end].concat();
+            assert!(decode(Body::Chunked, &input, 999).expect("just what is read past").2);
+            let input = [start, &text[..=most], end].concat();
             assert_eq!(decode(Body::Chunked, &input, 999), Err(BodyError::Overhead));
         }
     }

@@ -11,7 +11,7 @@ use rustls::{Connection, Error, pki_types::CertificateDer};
 use super::Protocol;
 
 /// Bytes of plaintext that are in records at the most, and not sent.
-const UNSENT: usize = 64 << 10;
+const UNSENT: usize = 32 << 10;
 
 pub(crate) struct Session {
     tls: Connection,
