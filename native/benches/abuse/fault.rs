@@ -53,9 +53,9 @@ impl Plan {
 
 impl Plan {
     /// What the server may hold for a session of TLS, beside what it holds without: the state of
-    /// rustls, and its buffer for a record that is not whole.
+    /// rustls, its buffer for a record that is not whole, and two records that are not out.
     pub(crate) const fn session_bytes_max(&self) -> u64 {
-        if self.is_secure { 24 << 10 } else { 0 }
+        if self.is_secure { 64 << 10 } else { 0 }
     }
 }
 

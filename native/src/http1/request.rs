@@ -395,6 +395,27 @@ mod tests {
     }
 
     #[test]
+    fn a_field_with_a_name_as_long_as_one_that_matters_says_nothing() {
+        for field in [
+            "Most: a b",
+            "Mange: bytes=0-1",
+            "Orange: 100-continue",
+            "Change-1: \"x\"",
+            "Convection: close",
+            "Gocache-Pear: secret",
+            "If-Some-Match: *",
+            "Content-Rength: x",
+            "Transfer-Engineer: x",
+        ] {
+            let bytes = format!("GET / HTTP/1.1\r\nHost: h\r\n{field}\r\n\r\n");
+            let Head::Complete(request, _) = Head::parse(bytes.as_bytes(), &LIMITS) else {
+                panic!("{field}")
+            };
+            assert!(request.is_plain(), "{field}");
+        }
+    }
+
+    #[test]
     fn every_prefix_of_a_good_head_is_partial() {
         let bytes = b"GET http://h/g/k HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\n";
         for end in 0..bytes.len() {
