@@ -394,6 +394,40 @@ mod tests {
         }
     }
 
+    /// RFC 9112, 6.1 to 6.3.
+    #[test]
+    fn a_body_is_framed_beyond_doubt_or_refused() {
+        let framed = |version: u8, fields: &str| {
+            let bytes = format!("GET / HTTP/1.{version}\r\nHost: h\r\n{fields}\r\n\r\n");
+            match Head::parse(bytes.as_bytes(), &LIMITS) {
+                Head::Complete(request, _) => Ok(request.body),
+                Head::Broken(reject) => Err(reject.status.code()),
+                other => panic!("{fields}: {other:?}"),
+            }
+        };
+        for (fields, expected) in [
+            ("A: b", Ok(Body::Empty)),
+            ("Content-Length: 3", Ok(Body::Length(3))),
+            ("Content-Length: +3", Err(400)),
+            ("Content-Length: 3, 3", Err(400)),
+            ("Content-Length: 3\r\nContent-Length: 3", Err(400)),
+            ("Transfer-Encoding: chunked", Ok(Body::Chunked)),
+            ("Transfer-Encoding: , Chunked,,", Ok(Body::Chunked)),
+            ("Transfer-Encoding:\r\nTransfer-Encoding: chunked", Ok(Body::Chunked)),
+            ("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked", Err(400)),
+            ("Transfer-Encoding:", Err(400)),
+            ("Transfer-Encoding: gzip", Err(400)),
+            ("Transfer-Encoding: gzip, chunked", Err(501)),
+            ("Transfer-Encoding: chunked, gzip", Err(400)),
+            ("Transfer-Encoding: unknown", Err(501)),
+            ("Content-Length: 3\r\nTransfer-Encoding: chunked", Err(400)),
+        ] {
+            assert_eq!(framed(1, fields), expected, "{fields}");
+        }
+        assert_eq!(framed(0, "Transfer-Encoding: chunked"), Err(400));
+        assert_eq!(framed(0, "Content-Length: 3"), Ok(Body::Length(3)));
+    }
+
     #[test]
     fn a_field_with_a_name_as_long_as_one_that_matters_says_nothing() {
         for field in [
