@@ -8,36 +8,12 @@ use gocache_core::{
 };
 
 use crate::{
-    clock::Clock,
-    config::Config,
     http1::{AnswerHead, BodyError, CONTINUE, Extent, Persist, Reject, Wanted},
     memory::escaped,
     meter::{Outcome, Tally},
     output::Output,
-    recurring::Recurring,
+    turn::Turn,
 };
-
-/// What is the same for everything that happens in one turn of a loop.
-pub(crate) struct Turn<'a> {
-    pub(crate) config: &'a Config,
-    pub(crate) clock: &'a Clock,
-    pub(crate) tally: &'a Tally,
-    pub(crate) recurring: &'a Recurring,
-    /// The server is shutting down: every answer is the last of its connection.
-    pub(crate) draining: bool,
-}
-
-impl<'a> Turn<'a> {
-    pub(crate) const fn new(
-        config: &'a Config,
-        clock: &'a Clock,
-        tally: &'a Tally,
-        recurring: &'a Recurring,
-        draining: bool,
-    ) -> Self {
-        Self { config, clock, tally, recurring, draining }
-    }
-}
 
 /// The form that a request asks its answer to have.
 #[derive(Clone, Copy, Debug)]

@@ -8,16 +8,15 @@ use std::{io::IoSlice, mem, sync::LazyLock, time::Duration};
 use gocache_core::{Asker, Error, Found, GroupId, Instant, Status, Value, http::CacheStatus};
 
 use crate::{
-    answer::{Answer, Pending, Turn},
-    clock::{Clock, Epoch},
+    answer::{Answer, Pending},
+    clock::Epoch,
     config::{Config, ConfigError},
     conn::Conn,
     http1::{Body, BodyError, Decoder, Head, HeadLimits, KnownFields, Method, Request},
-    meter::Tally,
     output::MAX_SLICES,
     phase::Next,
     plane::{Intake, Plane, Reply},
-    recurring::Recurring,
+    turn::{Local, Turn},
     writes::{Permits, Write},
 };
 
@@ -119,10 +118,8 @@ fn decode(pieces: &mut dyn Iterator<Item = &[u8]>) -> Decoded {
 pub fn connection(input: &[u8]) {
     let Some((seed, bytes)) = input.split_first() else { return };
     let bytes = &bytes[..bytes.len().min(4 * LONGEST)];
-    let clock = Clock::new(Epoch::begin());
-    let tally = Tally::default();
-    let recurring = Recurring::default();
-    let turn = Turn::new(&CONFIG, &clock, &tally, &recurring, false);
+    let local = Local::new(Epoch::begin());
+    let turn = local.turn(&CONFIG);
     let whole = Client::new(&turn).play([bytes].into_iter(), Cuts(1));
     let bytewise = Client::new(&turn).play(bytes.chunks(1), Cuts(2));
     assert_eq!(bytewise, whole, "byte by byte");
@@ -134,10 +131,8 @@ pub fn connection(input: &[u8]) {
 /// How many requests a connection is understood to hold, that ends with these bytes.
 pub fn requests(input: &[u8]) -> usize {
     let Some((_, bytes)) = input.split_first() else { return 0 };
-    let clock = Clock::new(Epoch::begin());
-    let tally = Tally::default();
-    let recurring = Recurring::default();
-    let turn = Turn::new(&CONFIG, &clock, &tally, &recurring, false);
+    let local = Local::new(Epoch::begin());
+    let turn = local.turn(&CONFIG);
     let mut client = Client::new(&turn);
     client.conn.receive(&mut bytes.to_vec(), &mut client.script, &turn);
     client.settle(&mut Cuts(1));
@@ -343,9 +338,8 @@ mod tests {
     /// Would it be with each byte, a head would cost its square.
     #[test]
     fn a_head_that_comes_byte_by_byte_is_parsed_once_a_line() {
-        let (clock, tally) = (Clock::new(Epoch::begin()), Tally::default());
-        let recurring = Recurring::default();
-        let turn = Turn::new(&CONFIG, &clock, &tally, &recurring, false);
+        let local = Local::new(Epoch::begin());
+        let turn = local.turn(&CONFIG);
         let fields = format!("Host: h\r\nA: {}\r\n", "x".repeat(40)) + "B:\r\n".repeat(4).as_str();
         let long = format!("A: {}", "x".repeat(250));
         for (rest, most) in [(fields + "\r\n", 9), (long, 3)] {

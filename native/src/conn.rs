@@ -17,12 +17,13 @@ use std::mem;
 use gocache_core::{Error, Found, Instant, Status};
 
 use crate::{
-    answer::{Answer, Form, Turn},
+    answer::{Answer, Form},
     http1::{Body, Head, Method, Persist, Request, is_head},
     output::Output,
     owed::{Due, FULL, FULL_OWN, Owed},
     phase::{Next, Phase},
     plane::{Plane, Reply},
+    turn::Turn,
 };
 
 /// Empty lines before a request-line that are passed over (RFC 9112, 2.2).

@@ -1,15 +1,16 @@
 //! The data plane: a request for a key -> what the core says of it.
 
-use gocache_core::{Asker, Fetch, Get, Route, Status, Waiter, http::CacheStatus};
+use gocache_core::{Asker, Get, Route, Status, Waiter, http::CacheStatus};
 use subtle::ConstantTimeEq;
 
 use crate::{
-    answer::{Answer, Pending, Turn},
+    answer::{Answer, Pending},
     engine::Engine,
     http1::{Method, Request},
     memory::{copied, escaped},
     meter::Outcome,
     plane::{Intake, Plane, Reply},
+    turn::{Errands, Turn},
     writes::{self, Permits, Write},
 };
 
@@ -45,12 +46,7 @@ impl From<Waiter> for Address {
 /// The data plane as one connection meets it in one turn.
 pub(crate) struct DataPlane<'a, E> {
     pub(crate) engine: &'a E,
-    /// Where the next answer is to go; the serial number counts up.
-    pub(crate) next: &'a mut Address,
-    /// Loads that the core wants done.
-    pub(crate) fetches: &'a mut Vec<Fetch>,
-    /// Writes that have to be passed on, and where the answers are to go.
-    pub(crate) writes: &'a mut Vec<(Address, Write)>,
+    pub(crate) errands: &'a mut Errands,
     pub(crate) permits: &'a Permits,
     /// The client has shown the certificate of a node of the cluster.
     pub(crate) is_node: bool,
@@ -72,11 +68,11 @@ impl<E: Engine> Plane for DataPlane<'_, E> {
             return Reply::Now(no_such_group(&route));
         };
         let asker = asker(request, turn, self.is_node);
-        self.next.serial = self.next.serial.wrapping_add(1);
-        let waiter = Waiter::from(*self.next);
+        let address = self.errands.address();
         let tags = request.if_none_match.as_deref();
         let wanted = request.wanted();
-        let cache = match self.engine.get(group, &route.key, asker, waiter, turn.clock.now()) {
+        let now = turn.clock.now();
+        let cache = match self.engine.get(group, &route.key, asker, address.into(), now) {
             Ok(Get::Hit(found)) => {
                 let cache = CacheStatus::Hit;
                 turn.tally.hit(group);
@@ -84,7 +80,7 @@ impl<E: Engine> Plane for DataPlane<'_, E> {
             }
             Ok(Get::Wait) => CacheStatus::Collapsed,
             Ok(Get::Fetch(fetch)) => {
-                self.fetches.push(fetch);
+                self.errands.fetches.push(fetch);
                 CacheStatus::Miss
             }
             Err(error) => {
@@ -102,7 +98,7 @@ impl<E: Engine> Plane for DataPlane<'_, E> {
             }
         };
         Reply::Later(Pending {
-            serial: self.next.serial,
+            serial: address.serial,
             began: turn.clock.turn(),
             group,
             key: key.into(),
@@ -131,9 +127,9 @@ impl<E: Engine> Plane for DataPlane<'_, E> {
             let done = write.apply(self.engine, turn.clock.now());
             return Reply::Now(writes::answer(done));
         }
-        self.next.serial = self.next.serial.wrapping_add(1);
-        self.writes.push((*self.next, write));
-        Reply::Written(self.next.serial)
+        let address = self.errands.address();
+        self.errands.writes.push((address, write));
+        Reply::Written(address.serial)
     }
 }
 

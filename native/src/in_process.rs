@@ -1,21 +1,20 @@
 //! The way of a hit without its sockets, for benches: heads go in and answers come out, and all that is
 //! between them is what the loops of a server do in a turn.
 
-use std::{io::IoSlice, sync::Arc};
+use std::io::IoSlice;
 
-use gocache_core::{Fetch, GroupId, Instant};
+use gocache_core::{GroupId, Instant};
 
 use crate::{
-    answer::Turn,
-    clock::{Clock, Epoch},
+    clock::Epoch,
     config::Config,
     conn::Conn,
-    data::{Address, DataPlane},
+    data::DataPlane,
     engine::{self, Node},
-    meter::{Meters, Tally},
+    meter::Meters,
     output::{MAX_SLICES, Output},
-    recurring::Recurring,
-    writes::{Permits, Write},
+    turn::{Errands, Local},
+    writes::Permits,
 };
 
 /// What the loops of a server share, without the server.
@@ -30,14 +29,10 @@ pub struct Shared {
 /// One loop, and its connections.
 pub struct Loop<'a> {
     shared: &'a Shared,
-    clock: Clock,
-    tally: Tally,
-    recurring: Recurring,
+    local: Local,
     conns: Vec<Conn>,
     spare: Output,
-    next: Address,
-    fetches: Vec<Fetch>,
-    writes: Vec<(Address, Write)>,
+    errands: Errands,
 }
 
 impl Shared {
@@ -65,21 +60,16 @@ impl Shared {
 
     /// The loop of this number, with so many connections.
     pub fn enter(&self, lane: usize, connections: usize) -> Loop<'_> {
-        let clock = Clock::new(self.epoch);
-        let mut tally = Tally::new(Arc::clone(&self.meters.lanes[lane]));
-        tally.resize(self.config.ids().len());
-        let mut recurring = Recurring::default();
-        recurring.renew(&self.config, clock.date());
+        let mut local = Local::new(self.epoch);
+        local.join(&self.meters.lanes[lane]);
+        local.adopt(&self.config);
+        let now = local.clock.now();
         Loop {
             shared: self,
-            conns: (0..connections).map(|slot| Conn::new(clock.now(), slot as u8)).collect(),
-            clock,
-            tally,
-            recurring,
+            local,
+            conns: (0..connections).map(|slot| Conn::new(now, slot as u8)).collect(),
             spare: Output::default(),
-            next: Address { lane, slot: 0, serial: 0 },
-            fetches: Vec::new(),
-            writes: Vec::new(),
+            errands: Errands::new(lane),
         }
     }
 }
@@ -93,19 +83,15 @@ impl Loop<'_> {
         mut read: impl FnMut(&mut [u8]) -> usize,
         mut sent: impl FnMut(&[IoSlice<'_>]),
     ) {
-        if self.clock.tick() {
-            self.recurring.set_date(self.clock.date());
-        }
-        let Self { shared, clock, tally, recurring, conns, spare, next, fetches, writes } = self;
-        let turn = Turn::new(&shared.config, clock, tally, recurring, false);
+        self.local.begin();
+        let Self { shared, local, conns, spare, errands } = self;
+        let turn = local.turn(&shared.config);
         for (slot, conn) in conns.iter_mut().enumerate() {
-            next.slot = slot;
+            errands.next.slot = slot;
             conn.lend(spare);
             let mut plane = DataPlane {
                 engine: &shared.node,
-                next,
-                fetches,
-                writes,
+                errands,
                 permits: &shared.permits,
                 is_node: false,
             };
@@ -115,14 +101,14 @@ impl Loop<'_> {
             let count = conn.slices(&mut slices);
             sent(&slices[..count]);
             let bytes = slices[..count].iter().map(|slice| slice.len()).sum();
-            conn.sent(bytes, clock.now());
+            conn.sent(bytes, turn.clock.now());
             conn.reclaim(spare);
         }
-        tally.record(&shared.meters, next.lane, clock.turn(), || clock.elapsed());
+        local.end(&shared.meters, errands.next.lane);
     }
 
     /// Loads that were asked for, which nobody does.
     pub fn misses(&self) -> usize {
-        self.fetches.len()
+        self.errands.fetches.len()
     }
 }

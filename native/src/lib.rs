@@ -36,6 +36,7 @@ mod server;
 mod sockets;
 mod tls;
 mod token;
+mod turn;
 mod upstream;
 mod writes;
 

@@ -1,8 +1,9 @@
 //! The seam between a connection and what answers its requests.
 
 use crate::{
-    answer::{Answer, Pending, Turn},
+    answer::{Answer, Pending},
     http1::Request,
+    turn::Turn,
     writes::Write,
 };
 

@@ -8,10 +8,11 @@ use std::sync::{
 use gocache_core::{Asker, Error, GroupId, Instant, Status};
 
 use crate::{
-    answer::{Answer, Turn},
+    answer::Answer,
     engine::Engine,
     http1::{Body, BodyError, Credentials, Method, Request, WriteFields},
     memory::copied,
+    turn::Turn,
 };
 
 /// A write that is granted.

@@ -4,11 +4,12 @@ use std::mem;
 
 use super::Conn;
 use crate::{
-    answer::{Answer, Form, Turn},
+    answer::{Answer, Form},
     http1::{Body, BodyError, Decoder, Head, Method, Persist, Request, is_head},
     memory::copied,
     phase::Phase,
     plane::{Intake, Plane, Reply},
+    turn::Turn,
 };
 
 impl Conn {

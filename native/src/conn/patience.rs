@@ -5,10 +5,7 @@ use std::time::Duration;
 use gocache_core::{Instant, Status};
 
 use super::Conn;
-use crate::{
-    answer::{Answer, Turn},
-    phase::Phase,
-};
+use crate::{answer::Answer, phase::Phase, turn::Turn};
 
 /// How long a connection that is over on our side listens on, so that the last answer is not lost
 /// to a reset (RFC 9112, 9.6).

@@ -11,9 +11,10 @@ use gocache_core::Status;
 pub(crate) use report::{GroupReport, Report};
 
 use crate::{
-    answer::{Answer, Text, Turn},
+    answer::{Answer, Text},
     http1::Request,
     plane::{Plane, Reply},
+    turn::Turn,
 };
 
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";

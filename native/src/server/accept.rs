@@ -33,7 +33,7 @@ impl EventLoop {
                         io::ErrorKind::Interrupted | io::ErrorKind::ConnectionAborted
                     ) => {}
                 Err(error) => {
-                    self.accept_at = Some(self.clock.now().after(PAUSE));
+                    self.accept_at = Some(self.local.clock.now().after(PAUSE));
                     return self.accepts_none(&shared.control, &error);
                 }
             }

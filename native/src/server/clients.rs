@@ -13,7 +13,7 @@ use super::{
     timers::{Owner, Timer},
 };
 use crate::{
-    answer::{Answer, Turn},
+    answer::Answer,
     conn::Conn,
     data::{DataPlane, MAX_SLOTS},
     engine::Engine,
@@ -67,12 +67,12 @@ impl EventLoop {
             PlaneKind::Ops => self.clients.len() - self.refused >= MAX_OPERATORS,
         };
         if refused {
-            self.tally.meter.refused.add(1);
+            self.local.tally.meter.refused.add(1);
         }
         if (refused && self.refused >= MAX_REFUSED) || self.clients.len() >= MAX_SLOTS {
             return;
         }
-        let now = self.clock.now();
+        let now = self.local.clock.now();
         let tls = match self.plane {
             PlaneKind::Data => Secure::accept(&shared.config, now),
             PlaneKind::Ops => Ok(None),
@@ -88,8 +88,7 @@ impl EventLoop {
         drop(stream.set_nodelay(true));
         let conn = if refused {
             let text = "too many connections, try again later";
-            let turn =
-                Turn::new(&shared.config, &self.clock, &self.tally, &self.recurring, self.draining);
+            let turn = self.local.turn(&shared.config);
             Conn::refused(Answer::line(Status::ServiceUnavailable, text), &turn)
         } else {
             Conn::new(now, slot as u8)
@@ -102,7 +101,7 @@ impl EventLoop {
             (false, PlaneKind::Ops) => {}
         }
         if !refused {
-            self.tally.meter.accepted.add(1);
+            self.local.tally.meter.accepted.add(1);
         }
         self.numbers += 1;
         entry.insert(Client {
@@ -155,8 +154,7 @@ impl EventLoop {
             }
         }
         let is_due = self.is_due(shared, slot);
-        let turn =
-            Turn::new(&shared.config, &self.clock, &self.tally, &self.recurring, self.draining);
+        let turn = self.local.turn(&shared.config);
         let client = &mut self.clients[slot];
         let by = if client.shut { Closed::Server } else { Closed::Deadline };
         if is_due && client.expire(&turn) {
@@ -167,8 +165,7 @@ impl EventLoop {
     }
 
     fn is_due<E>(&self, shared: &Shared<E>, slot: usize) -> bool {
-        let turn =
-            Turn::new(&shared.config, &self.clock, &self.tally, &self.recurring, self.draining);
+        let turn = self.local.turn(&shared.config);
         self.clients[slot].deadline(&turn).is_some_and(|at| at <= turn.clock.now())
     }
 
@@ -181,28 +178,25 @@ impl EventLoop {
         if moved.is_err() {
             self.remove(shared, slot, Closed::Error);
         } else if self.settle(shared, slot) == Next::Drop {
-            let is_ours = self.draining || self.clients[slot].shut;
+            let is_ours = self.local.draining || self.clients[slot].shut;
             self.remove(shared, slot, if is_ours { Closed::Server } else { Closed::Client });
         }
     }
 
     fn read<E: Engine>(&mut self, shared: &Shared<E>, slot: usize) -> io::Result<()> {
-        let Self { clients, scratch, plain, next, fetches, relays, .. } = self;
+        let Self { clients, scratch, plain, errands, .. } = self;
         let client = &mut clients[slot];
-        next.slot = slot;
+        errands.next.slot = slot;
         let mut plane = match self.plane {
             PlaneKind::Data => AnyPlane::Data(DataPlane {
                 engine: &*shared.engine,
-                next,
-                fetches,
-                writes: &mut relays.asked,
+                errands,
                 permits: &shared.permits,
                 is_node: client.is_node(&shared.config),
             }),
             PlaneKind::Ops => AnyPlane::Ops(OpsPlane { report: &|| shared.report() }),
         };
-        let turn =
-            Turn::new(&shared.config, &self.clock, &self.tally, &self.recurring, self.draining);
+        let turn = self.local.turn(&shared.config);
         client.conn.resume(&mut plane, &turn);
         if client.readable && client.wants_read(client.conn.next(&turn)) {
             match client.receive(scratch) {
@@ -212,11 +206,11 @@ impl EventLoop {
                     client.conn.end();
                 }
                 Ok(count) => {
-                    self.tally.meter.received_bytes.add(count as u64);
+                    self.local.tally.meter.received_bytes.add(count as u64);
                     // A read that does not fill the buffer has emptied the socket, but for an end
                     // that was announced; what comes afterwards is a new event.
                     let is_more = count == scratch.len() || client.read_closed;
-                    client.readable = is_more || self.draining;
+                    client.readable = is_more || self.local.draining;
                     match client.tls {
                         None => client.conn.receive(&mut scratch[..count], &mut plane, &turn),
                         Some(_) => client.decipher(&scratch[..count], plain, &mut plane, &turn),
@@ -239,9 +233,9 @@ impl EventLoop {
         assert_none_held();
         let sent = client.send(&mut bytes);
         if bytes > 0 {
-            self.tally.meter.sent_bytes.add(bytes as u64);
+            self.local.tally.meter.sent_bytes.add(bytes as u64);
             // Over TLS a client may take a part of a record, of which nothing is out before the rest.
-            client.conn.sent(*sent.as_ref().unwrap_or(&0), self.clock.now());
+            client.conn.sent(*sent.as_ref().unwrap_or(&0), self.local.clock.now());
         }
         match sent {
             Ok(0) if client.tls.is_none() => return Err(io::ErrorKind::WriteZero.into()),
@@ -257,8 +251,7 @@ impl EventLoop {
     /// together take too much.
     #[cold]
     fn count_unread<E>(&mut self, shared: &Shared<E>, slot: usize) {
-        let turn =
-            Turn::new(&shared.config, &self.clock, &self.tally, &self.recurring, self.draining);
+        let turn = self.local.turn(&shared.config);
         let client = &mut self.clients[slot];
         let mut unread = client.conn.unread();
         let all = self.unread - client.unread + unread;
@@ -278,11 +271,10 @@ impl EventLoop {
         if client.unread > 0 || client.conn.unread() > 0 {
             self.count_unread(shared, slot);
         }
-        let turn =
-            Turn::new(&shared.config, &self.clock, &self.tally, &self.recurring, self.draining);
+        let turn = self.local.turn(&shared.config);
         let client = &mut self.clients[slot];
         client.conn.reclaim(&mut self.spare);
-        if self.draining && self.plane == PlaneKind::Data && !client.readable {
+        if self.local.draining && self.plane == PlaneKind::Data && !client.readable {
             client.conn.drain();
         }
         let mut next = client.conn.next(&turn);
@@ -311,11 +303,11 @@ impl EventLoop {
     fn remove<E>(&mut self, shared: &Shared<E>, slot: usize, by: Closed) {
         if let Some(mut client) = self.clients.try_remove(slot) {
             if client.is_handshaking() {
-                self.tally.meter.handshake(Handshake::Failed);
+                self.local.tally.meter.handshake(Handshake::Failed);
             }
             self.unread -= client.unread;
             if !client.refused {
-                self.tally.meter.close(by);
+                self.local.tally.meter.close(by);
             }
             drop(self.poll.registry().deregister(&mut client.stream));
             match (client.refused, self.plane) {

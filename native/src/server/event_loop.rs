@@ -4,12 +4,7 @@
 //! connection that has something to do, once, and of some that go on with what they began before, so
 //! that none can starve the others.
 
-use std::{
-    collections::VecDeque,
-    io, mem,
-    sync::{Arc, atomic::Ordering},
-    time::Duration,
-};
+use std::{collections::VecDeque, io, mem, sync::atomic::Ordering, time::Duration};
 
 use gocache_core::{Error, Fetch, Found, Instant, Landing, Load, LoadError};
 use mio::{Events, Poll, Token, net::TcpListener};
@@ -26,8 +21,13 @@ use super::{
     upstreams::Upstreams,
 };
 use crate::{
-    answer::Turn, clock::Clock, config::Config, data::Address, engine::Engine,
-    locks::assert_none_held, meter::Tally, output::Output, recurring::Recurring,
+    clock::Epoch,
+    config::Config,
+    data::Address,
+    engine::Engine,
+    locks::assert_none_held,
+    output::Output,
+    turn::{Errands, Local},
 };
 
 pub(super) const LISTENER: Token = Token(usize::MAX - 1);
@@ -76,13 +76,10 @@ pub(super) struct EventLoop {
     pub(super) unread: usize,
     pub(super) upstreams: Upstreams,
     pub(super) timers: Timers,
-    pub(super) clock: Clock,
-    pub(super) tally: Tally,
-    pub(super) recurring: Recurring,
-    pub(super) draining: bool,
+    pub(super) local: Local,
     /// Counts the connections of the loop, of either kind.
     pub(super) numbers: u64,
-    pub(super) next: Address,
+    pub(super) errands: Errands,
     /// Connections that have something to do since this turn.
     pub(super) dirty: Vec<usize>,
     /// The list of the last turn, empty: its memory is used again.
@@ -91,8 +88,6 @@ pub(super) struct EventLoop {
     pub(super) goes_on: VecDeque<usize>,
     /// Who waited for loads that are over, and has yet to be told.
     untold: VecDeque<Post>,
-    /// Loads that have to be begun.
-    pub(super) fetches: Vec<Fetch>,
     pub(super) relays: Relays,
     pub(super) scratch: Box<[u8]>,
     /// Where what came over TLS is deciphered to.
@@ -107,9 +102,10 @@ impl EventLoop {
         plane: PlaneKind,
         poll: Poll,
         listener: TcpListener,
-        clock: Clock,
+        epoch: Epoch,
     ) -> Self {
-        let now = clock.now();
+        let local = Local::new(epoch);
+        let drain_until = local.clock.now();
         Self {
             lane,
             plane,
@@ -124,22 +120,18 @@ impl EventLoop {
             unread: 0,
             upstreams: Upstreams::new(),
             timers: Timers::default(),
-            clock,
-            tally: Tally::default(),
-            recurring: Recurring::default(),
-            draining: false,
+            local,
             numbers: 0,
-            next: Address { lane, slot: 0, serial: 0 },
+            errands: Errands::new(lane),
             dirty: Vec::new(),
             was_dirty: Vec::new(),
             goes_on: VecDeque::new(),
             untold: VecDeque::new(),
-            fetches: Vec::new(),
             relays: Relays::default(),
             scratch: vec![0; READ].into(),
             plain: vec![0; RECORD].into(),
             spare: Output::default(),
-            drain_until: now,
+            drain_until,
         }
     }
 
@@ -163,7 +155,7 @@ impl EventLoop {
 
     /// Begins to count among those of a server.
     fn join<E>(&mut self, shared: &Shared<E>) {
-        self.tally = Tally::new(Arc::clone(&shared.meters.lanes[self.lane]));
+        self.local.join(&shared.meters.lanes[self.lane]);
         self.adopt(shared);
     }
 
@@ -174,15 +166,13 @@ impl EventLoop {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             other => other?,
         }
-        if self.clock.tick() {
-            self.recurring.set_date(self.clock.date());
-        }
+        self.local.begin();
         Ok(())
     }
 
     fn turn<E: Engine>(&mut self, shared: &Shared<E>, events: &Events) {
         // First of all: what is answered from here on says that it is the last.
-        if shared.control.stage() > Stage::Serving && !self.draining {
+        if shared.control.stage() > Stage::Serving && !self.local.draining {
             self.drain(shared);
         }
         for event in events {
@@ -210,18 +200,16 @@ impl EventLoop {
         }
         self.pump_more_upstreams(shared);
         self.relay(shared);
-        while let Some(fetch) = self.fetches.pop() {
+        while let Some(fetch) = self.errands.fetches.pop() {
             self.dispatch(shared, fetch);
         }
-        let Self { tally, clock, lane, .. } = &self;
-        tally.record(&shared.meters, *lane, clock.turn(), || clock.elapsed());
+        self.local.end(&shared.meters, self.lane);
     }
 
     /// Goes on with another configuration.
     fn adopt<E>(&mut self, shared: &Shared<E>) {
         self.renew_upstreams(shared.upstreams.len());
-        self.tally.resize(shared.config.ids().len());
-        self.recurring.renew(&shared.config, self.clock.date());
+        self.local.adopt(&shared.config);
         self.clients.iter_mut().for_each(|(_, client)| client.forget_node());
         // Their deadlines may be others now.
         let slots: Vec<usize> = self.clients.iter().map(|(slot, _)| slot).collect();
@@ -236,8 +224,8 @@ impl EventLoop {
                 // A loop without clients goes on as long as another has some: they may wait for
                 // what it loads.
                 let is_done = shared.control.connections.load(Ordering::Acquire) == 0;
-                let is_late = self.clock.now() >= self.drain_until;
-                self.draining && ((is_done && self.clients.is_empty()) || is_late)
+                let is_late = self.local.clock.now() >= self.drain_until;
+                self.local.draining && ((is_done && self.clients.is_empty()) || is_late)
             }
         }
     }
@@ -250,8 +238,8 @@ impl EventLoop {
                 drop(self.poll.registry().deregister(&mut listener));
             }
         }
-        self.draining = true;
-        self.drain_until = self.clock.now().after(shared.config.deadlines.drain);
+        self.local.draining = true;
+        self.drain_until = self.local.clock.now().after(shared.config.deadlines.drain);
         // What has arrived and was not read yet was asked before the end.
         let slots: Vec<usize> = self.clients.iter().map(|(slot, _)| slot).collect();
         for slot in slots {
@@ -262,22 +250,23 @@ impl EventLoop {
 
     fn timeout(&self) -> Option<Duration> {
         let goes_on = self.accepts_more || self.upstreams.has_more() || !self.goes_on.is_empty();
-        let is_more = !(self.dirty.is_empty() && self.fetches.is_empty() && self.untold.is_empty());
-        if goes_on || is_more {
+        let is_idle =
+            self.dirty.is_empty() && self.errands.fetches.is_empty() && self.untold.is_empty();
+        if goes_on || !is_idle {
             return Some(Duration::ZERO);
         }
-        if self.draining && self.clients.is_empty() {
+        if self.local.draining && self.clients.is_empty() {
             // Nobody says when the last client of another loop has gone.
             return Some(Duration::from_millis(5));
         }
-        let drain = self.draining.then_some(self.drain_until);
+        let drain = self.local.draining.then_some(self.drain_until);
         let next = [self.timers.next(), self.accept_at, drain].into_iter().flatten().min();
         // The clock counts whole milliseconds: one more, not to come a moment too early.
-        next.map(|at| at.since(self.clock.now()) + Duration::from_millis(1))
+        next.map(|at| at.since(self.local.clock.now()) + Duration::from_millis(1))
     }
 
     fn timers<E: Engine>(&mut self, shared: &Shared<E>) {
-        let now = self.clock.now();
+        let now = self.local.clock.now();
         if self.accept_at.is_some_and(|at| at <= now) {
             self.accept_at = None;
             self.accept(shared, A_TURN);
@@ -318,7 +307,7 @@ impl EventLoop {
 
     /// Begins a load where the core wants it.
     fn dispatch<E: Engine>(&mut self, shared: &Shared<E>, fetch: Fetch) {
-        match shared.route(&fetch, self.clock.now()) {
+        match shared.route(&fetch, self.local.clock.now()) {
             Route::Exchange(upstream) => self.begin_load(shared, fetch, upstream),
             Route::Pool(pool) => {
                 if let Err(fetch) = pool.submit(fetch) {
@@ -335,8 +324,8 @@ impl EventLoop {
         fetch: Fetch,
         result: Result<Load, LoadError>,
     ) {
-        match shared.engine.land(fetch, result, self.clock.now()) {
-            Landing::Refetch(fetch) => self.fetches.push(fetch),
+        match shared.engine.land(fetch, result, self.local.clock.now()) {
+            Landing::Refetch(fetch) => self.errands.fetches.push(fetch),
             Landing::Done(done) => {
                 let (lane, mut told, mut rest) = (self.lane, 0, None);
                 shared.control.deliver(done, Some(lane), |address, result| {
@@ -356,8 +345,7 @@ impl EventLoop {
     /// asks just now does not wait for all their answers to be sent.
     fn tell(&mut self, config: &Config, address: Address, result: &Result<Found, Error>) {
         if let Some(client) = self.clients.get_mut(address.slot) {
-            let turn = Turn::new(config, &self.clock, &self.tally, &self.recurring, self.draining);
-            client.conn.land(address.serial, result.clone(), &turn);
+            client.conn.land(address.serial, result.clone(), &self.local.turn(config));
             self.mark_again(address.slot);
         }
     }

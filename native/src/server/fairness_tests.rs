@@ -4,6 +4,7 @@
 use std::{
     io::{ErrorKind, Read, Write},
     net::{Ipv4Addr, SocketAddr, TcpListener as StdListener, TcpStream as StdStream},
+    sync::Arc,
 };
 
 use gocache_core::GroupId;
@@ -11,7 +12,6 @@ use mio::{Interest, Waker};
 
 use super::*;
 use crate::{
-    clock::{Clock, Epoch},
     engine::{self, Node},
     owed::FULL_OWN,
     server::{lanes::Control, link::READS},
@@ -59,8 +59,7 @@ impl Hand {
         let control = Arc::new(Control::new(vec![waker]));
         let no_workers: crate::origin::Land = Arc::new(|_, _, _| ());
         let shared = Shared::new(config, Arc::new(node), control, &no_workers).expect("sound");
-        let clock = Clock::new(Epoch::begin());
-        let mut event_loop = EventLoop::new(0, PlaneKind::Data, poll, listener, clock);
+        let mut event_loop = EventLoop::new(0, PlaneKind::Data, poll, listener, Epoch::begin());
         event_loop.join(&shared);
         let (events, turns, moved) = (Events::with_capacity(1 << 10), 0, (0, 0));
         Self { event_loop, shared, events, turns, moved, addr, origin }
@@ -72,7 +71,7 @@ impl Hand {
         let Self { event_loop, shared, events, .. } = self;
         let pause = Duration::from_millis(1);
         let timeout = event_loop.timeout().map_or(pause, |it| it.min(pause));
-        let meter = Arc::clone(&event_loop.tally.meter);
+        let meter = Arc::clone(&event_loop.local.tally.meter);
         let all = || (meter.received_bytes.get(), meter.sent_bytes.get());
         let before = all();
         event_loop.wait(events, Some(timeout)).expect("it can be waited for");

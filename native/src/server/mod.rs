@@ -31,7 +31,7 @@ use self::{
     shared::{Current, Shared},
 };
 use crate::{
-    clock::{Clock, Epoch},
+    clock::Epoch,
     config::{Config, ConfigError},
     engine::{self, Engine},
     locks::Lock,
@@ -137,8 +137,7 @@ impl Server {
                 PlaneKind::Ops => "operations".to_owned(),
             };
             threads.push(thread::Builder::new().name(name).spawn(move || {
-                let clock = Clock::new(epoch);
-                let mut event_loop = EventLoop::new(lane, plane, poll, listener, clock);
+                let mut event_loop = EventLoop::new(lane, plane, poll, listener, epoch);
                 event_loop.is_shared = are_shared && plane == PlaneKind::Data;
                 let ended = catch_unwind(AssertUnwindSafe(|| event_loop.run(&current)));
                 if !matches!(ended, Ok(Ok(()))) {

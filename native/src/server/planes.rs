@@ -1,12 +1,12 @@
 //! The planes of a server, as the connections of a loop meet them.
 
 use crate::{
-    answer::Turn,
     data::DataPlane,
     engine::Engine,
     http1::Request,
     ops::OpsPlane,
     plane::{Intake, Plane, Reply},
+    turn::Turn,
     writes,
 };
 

@@ -11,7 +11,7 @@ use slab::Slab;
 
 use super::{event_loop::EventLoop, shared::Shared, upstream::Upstream};
 use crate::{
-    answer::{Answer, Turn},
+    answer::Answer,
     data::Address,
     engine::Engine,
     upstream::{Exchange, Purpose},
@@ -23,8 +23,6 @@ const MAX_LINE: usize = 4 << 10;
 
 #[derive(Default)]
 pub(super) struct Relays {
-    /// Those that have yet to begin.
-    pub(super) asked: Vec<(Address, Write)>,
     under_way: Slab<Relay>,
 }
 
@@ -49,7 +47,7 @@ impl EventLoop {
     /// Begins with the writes that were asked for.
     pub(super) fn relay<E: Engine>(&mut self, shared: &Shared<E>) {
         let Some(cluster) = &shared.config.cluster else { return };
-        while let Some((client, mut write)) = self.relays.asked.pop() {
+        while let Some((client, mut write)) = self.errands.writes.pop() {
             let (own, owner) = (cluster.own, cluster.ring.owner(&write.key));
             // The owner keeps the value, the others forget theirs.
             let content = (owner != own).then(|| write.content.take()).flatten();
@@ -78,7 +76,7 @@ impl EventLoop {
         node: usize,
         content: Option<&[u8]>,
     ) {
-        let now = self.clock.now();
+        let now = self.local.clock.now();
         let Relay { write, nodes, own, .. } = &self.relays.under_way[slot];
         if node == *own {
             let done = write.apply(&*shared.engine, now);
@@ -124,8 +122,7 @@ impl EventLoop {
         let Relay { client: Address { slot, serial, .. }, done, failure, .. } =
             self.relays.under_way.remove(slot);
         if let Some(client) = self.clients.get_mut(slot) {
-            let turn =
-                Turn::new(&shared.config, &self.clock, &self.tally, &self.recurring, self.draining);
+            let turn = self.local.turn(&shared.config);
             client.conn.written(serial, answer(failure, done, nodes), &turn);
             self.mark(slot);
         }

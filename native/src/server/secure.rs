@@ -10,7 +10,7 @@ use mio::net::TcpStream;
 
 use super::{clients::Client, planes::AnyPlane};
 use crate::{
-    answer::{Answer, Turn},
+    answer::Answer,
     config::Config,
     conn::Conn,
     engine::Engine,
@@ -19,6 +19,7 @@ use crate::{
     output::MAX_SLICES,
     phase::Next,
     tls::{Came, Protocol, Session},
+    turn::Turn,
 };
 
 /// The TLS of one client.

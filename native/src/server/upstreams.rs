@@ -71,7 +71,7 @@ impl EventLoop {
         };
         let max_value = shared.config.limits.value_bytes;
         let purpose = Purpose::Load(fetch);
-        let exchange = Exchange::new(purpose, request, max_value, self.clock.now());
+        let exchange = Exchange::new(purpose, request, max_value, self.local.clock.now());
         self.begin_exchange(shared, upstream, exchange);
     }
 
@@ -145,7 +145,7 @@ impl EventLoop {
             upstream: Arc::clone(upstream),
             number: self.numbers,
             timer: Timer::default(),
-            deadline: self.clock.now(),
+            deadline: self.local.clock.now(),
             reused: false,
             attempt,
             goes_on: false,
@@ -160,7 +160,7 @@ impl EventLoop {
     /// Sets the deadline of what the link is at.
     fn patience(&mut self, slot: usize, patience: Duration) {
         let link = &mut self.upstreams.links[slot];
-        link.deadline = self.clock.now().after(patience);
+        link.deadline = self.local.clock.now().after(patience);
         let owner = Owner { token: 2 * slot + 1, number: link.number };
         self.timers.set(&mut link.timer, link.deadline, owner);
     }
@@ -216,7 +216,7 @@ impl EventLoop {
         if link.number != number || !link.timer.came_up(deadline) {
             return;
         }
-        if link.deadline > self.clock.now() {
+        if link.deadline > self.local.clock.now() {
             let owner = Owner { token: 2 * slot + 1, number };
             return self.timers.set(&mut link.timer, link.deadline, owner);
         }
@@ -294,7 +294,7 @@ impl EventLoop {
         exchange: Exchange,
         outcome: &Outcome,
     ) {
-        let now = self.clock.now();
+        let now = self.local.clock.now();
         if let Some(Peer { breaker, .. }) = &upstream.peer
             && breaker.record(outcome.alive, now)
         {
