@@ -1,14 +1,15 @@
 //! Answers: what a request is owed, from the outcome of a `get` to the bytes of a response.
 
-use std::{borrow::Cow, ops::Range, time::Duration};
+mod value;
 
-use gocache_core::{
-    Error, Found, GroupId, Status, Value,
-    http::{CacheStatus, matches},
-};
+use std::{borrow::Cow, time::Duration};
 
+use gocache_core::{Error, Found, GroupId, Status, http::CacheStatus};
+
+use self::value::Content;
+pub(crate) use self::value::write_lent;
 use crate::{
-    http1::{AnswerHead, BodyError, CONTINUE, Extent, Persist, Reject, Wanted},
+    http1::{AnswerHead, BodyError, CONTINUE, Persist, Reject, Wanted},
     memory::escaped,
     meter::{Outcome, Tally},
     output::Output,
@@ -47,31 +48,6 @@ pub(crate) enum Answer {
     Done,
     /// Not an answer yet: a word to go on.
     Continue,
-}
-
-/// How much of its value an answer has.
-#[derive(Debug)]
-pub(crate) enum Content {
-    Whole,
-    Part(Range<usize>),
-    /// None of it: the client has it.
-    NotModified,
-}
-
-impl Content {
-    /// What a request wants of a value; `None` where the value does not have it. If-None-Match comes
-    /// first (RFC 9110, 13.2.2): who has the value needs no part of it.
-    #[inline(never)]
-    fn of(value: &Value, tags: Option<&[u8]>, wanted: Option<&Wanted>) -> Option<Self> {
-        if tags.is_some_and(|tags| matches(tags, value.digest())) {
-            return Some(Self::NotModified);
-        }
-        match wanted.map(|wanted| wanted.extent(|| value.digest(), value.len())) {
-            None | Some(Extent::Whole) => Some(Self::Whole),
-            Some(Extent::Part(range)) => Some(Self::Part(range)),
-            Some(Extent::Unsatisfiable) => None,
-        }
-    }
 }
 
 /// One line, or a page of the operations plane.
@@ -144,7 +120,10 @@ impl Answer {
     ) -> Self {
         let content = match (if_none_match, wanted) {
             (None, None) => Some(Content::Whole),
-            _ => Content::of(&found.value, if_none_match, wanted),
+            _ => {
+                let value = &found.value;
+                Content::of(value.len(), &|| value.digest(), if_none_match, wanted)
+            }
         };
         match content {
             Some(content) => Self::Value { found, group, cache, content },
@@ -231,65 +210,9 @@ impl Answer {
                 out.extend_from_slice(line.as_bytes());
             }),
             Self::Value { found, group, cache, content } => {
-                write_value(out, (found, group), cache, content, turn, form);
+                value::write(out, (found, group), cache, content, turn, form);
             }
         }
-    }
-}
-
-/// Appends a response with a value, or with a part or none of it.
-#[inline(always)]
-fn write_value(
-    out: &mut Output,
-    (found, group): (Found, GroupId),
-    cache: CacheStatus,
-    content: Content,
-    turn: &Turn<'_>,
-    Form { head_only, persist }: Form,
-) {
-    let status = match content {
-        Content::Part(_) => Status::PartialContent,
-        Content::NotModified => Status::NotModified,
-        Content::Whole => Status::Ok,
-    };
-    turn.tally.meter.answer(status);
-    let date = turn.clock.date();
-    let len = found.value.len();
-    let ready = match (&content, cache, persist) {
-        (Content::Whole, CacheStatus::Hit, Persist::Keep) => turn.recurring.hit(group),
-        _ => None,
-    };
-    out.write(|out| {
-        let head = match ready {
-            Some(ready) => ready.write(out),
-            None => {
-                let head = AnswerHead::begin(out, status, date, persist);
-                let head = match &content {
-                    Content::NotModified => head,
-                    Content::Whole | Content::Part(_) => {
-                        head.content(turn.config.numbered(group).content_type.as_bytes())
-                    }
-                };
-                head.field("Cache-Status", cache.of_value().as_bytes())
-            }
-        };
-        let head = head.etag(found.value.digest());
-        let head = match found.age {
-            Some(age) => head.number_field("Age", age.as_secs()),
-            None => head,
-        };
-        match &content {
-            Content::Part(range) => {
-                head.content_range(range, len).end_with_length(range.len());
-            }
-            Content::Whole => head.end_with_length(len),
-            Content::NotModified => head.end(),
-        }
-    });
-    match content {
-        Content::Whole if !head_only => out.push(found.value),
-        Content::Part(range) if !head_only => out.push_part(found.value, range),
-        _ => {}
     }
 }
 

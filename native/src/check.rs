@@ -3,12 +3,14 @@
 
 mod answers;
 
-use std::{io::IoSlice, mem, sync::LazyLock, time::Duration};
+use std::{io::IoSlice, mem, sync::LazyLock};
 
-use gocache_core::{Asker, Error, Found, GroupId, Instant, Status, Value, http::CacheStatus};
+use gocache_core::{Asker, Error, Found, Get, GroupId, Instant, Status, Value, Waiter};
 
 use crate::{
-    answer::{Answer, Pending},
+    answer::Answer,
+    asks::{Ask, Lent, Said},
+    batch::{Batch, Wish},
     clock::Epoch,
     config::{Config, ConfigError},
     conn::Conn,
@@ -114,18 +116,24 @@ fn decode(pieces: &mut dyn Iterator<Item = &[u8]>) -> Decoded {
     (content, Ok((used, decoder.is_done())))
 }
 
-/// Any cut of any bytes gives the same answers and the same end.
+/// Any cut of any bytes gives the same answers and the same end, whether or not requests are asked together
+/// with those of others.
 pub fn connection(input: &[u8]) {
     let Some((seed, bytes)) = input.split_first() else { return };
     let bytes = &bytes[..bytes.len().min(4 * LONGEST)];
     let local = Local::new(Epoch::begin());
     let turn = local.turn(&CONFIG);
-    let whole = Client::new(&turn).play([bytes].into_iter(), Cuts(1));
-    let bytewise = Client::new(&turn).play(bytes.chunks(1), Cuts(2));
+    let whole = Client::<false>::new(&turn).play([bytes].into_iter(), Cuts(1));
+    let bytewise = Client::<false>::new(&turn).play(bytes.chunks(1), Cuts(2));
     assert_eq!(bytewise, whole, "byte by byte");
+    let together = Client::<true>::new(&turn).play([bytes].into_iter(), Cuts(4));
+    assert_eq!(together, whole, "asked together with others");
     let (mut cuts, mut rest) = (Cuts(u32::from(*seed)), bytes);
     let pieces = std::iter::from_fn(|| (!rest.is_empty()).then(|| cuts.piece(&mut rest)));
-    assert_eq!(Client::new(&turn).play(pieces, Cuts(3)), whole, "in pieces");
+    let pieces: Vec<_> = pieces.collect();
+    let play = pieces.iter().copied();
+    assert_eq!(Client::<false>::new(&turn).play(play.clone(), Cuts(3)), whole, "in pieces");
+    assert_eq!(Client::<true>::new(&turn).play(play, Cuts(5)), whole, "in pieces, together");
 }
 
 /// How many requests a connection is understood to hold, that ends with these bytes.
@@ -133,7 +141,7 @@ pub fn requests(input: &[u8]) -> usize {
     let Some((_, bytes)) = input.split_first() else { return 0 };
     let local = Local::new(Epoch::begin());
     let turn = local.turn(&CONFIG);
-    let mut client = Client::new(&turn);
+    let mut client = Client::<false>::new(&turn);
     client.conn.receive(&mut bytes.to_vec(), &mut client.script, &turn);
     client.settle(&mut Cuts(1));
     client.script.asked
@@ -158,8 +166,11 @@ static CONFIG: LazyLock<Config> = LazyLock::new(|| {
 
 /// Answers that tell what was asked, some of them late.
 #[derive(Default)]
-struct Script {
+struct Script<const TOGETHER: bool> {
     serial: u32,
+    /// What is asked together with requests of others, and what is said of it.
+    batch: Batch,
+    said: Vec<Get>,
     pending: Vec<Owing>,
     /// Requests that were whole.
     asked: usize,
@@ -171,27 +182,37 @@ enum Owing {
     Write(u32),
 }
 
-impl Plane for Script {
-    fn ask(&mut self, request: &Request<'_>, _: &Turn<'_>) -> Reply {
+impl<const TOGETHER: bool> Plane for Script<TOGETHER> {
+    const BATCHES: bool = TOGETHER;
+
+    fn ask(&mut self, request: &Request<'_>, turn: &Turn<'_>) -> Reply {
         self.asked += 1;
         self.serial += 1;
-        if request.target.len().is_multiple_of(3) {
-            return Reply::Now(Answer::line(Status::NotFound, format!("{request:?}")));
+        let (serial, is_late) = (self.serial, !request.target.len().is_multiple_of(3));
+        if request.method.is_write() && is_late {
+            self.pending.push(Owing::Write(serial));
+            return Reply::Written(serial);
         }
         if request.method.is_write() {
-            self.pending.push(Owing::Write(self.serial));
-            return Reply::Written(self.serial);
+            return Reply::Now(Answer::line(Status::NotFound, format!("{request:?}")));
         }
-        self.pending.push(Owing::Load(self.serial));
-        Reply::Later(Pending {
-            serial: self.serial,
-            began: Duration::ZERO,
-            group: GroupId(0),
-            key: request.target.into(),
-            if_none_match: request.if_none_match.as_deref().map(Into::into),
-            wanted: request.wanted(),
-            cache: CacheStatus::Miss,
-        })
+        let got = if is_late {
+            self.pending.push(Owing::Load(serial));
+            Get::Wait
+        } else {
+            let value = Value::new(format!("{request:?}").as_bytes()).expect("memory for a line");
+            Get::Hit(Found { value, age: None })
+        };
+        let (group, key, asker) = (GroupId(0), request.target, Asker::Client);
+        let (tags, wanted) = (request.if_none_match.as_deref(), request.wanted());
+        let wish = Wish { serial, group, key, tags, wanted: wanted.as_ref() };
+        if TOGETHER {
+            let ask = Ask { group, key, asker, waiter: Waiter(serial.into()) };
+            self.batch.push(0, wish, ask).expect("memory for a key");
+            self.said.push(got);
+            return Reply::Together;
+        }
+        wish.reply(Ok(got), &mut Vec::new(), turn)
     }
 
     fn intake(&mut self, request: &Request<'_>, turn: &Turn<'_>) -> Intake {
@@ -214,15 +235,15 @@ impl Plane for Script {
 }
 
 /// A connection without a socket, and all that it has sent.
-struct Client<'a> {
+struct Client<'a, const TOGETHER: bool> {
     conn: Conn,
     turn: &'a Turn<'a>,
-    script: Script,
+    script: Script<TOGETHER>,
     sent: Vec<u8>,
     was_shut: bool,
 }
 
-impl<'a> Client<'a> {
+impl<'a, const TOGETHER: bool> Client<'a, TOGETHER> {
     fn new(turn: &'a Turn<'a>) -> Self {
         let conn = Conn::new(Instant::ZERO, 0);
         Self { conn, turn, script: Script::default(), sent: Vec::new(), was_shut: false }
@@ -237,6 +258,7 @@ impl<'a> Client<'a> {
         for piece in pieces {
             let mut piece = piece.to_vec();
             self.conn.receive(&mut piece, &mut self.script, self.turn);
+            self.tell();
             if cuts.below(3) == 0 {
                 self.land(&mut cuts);
             }
@@ -256,6 +278,7 @@ impl<'a> Client<'a> {
         loop {
             self.send();
             self.conn.resume(&mut self.script, self.turn);
+            self.tell();
             match self.conn.next(self.turn) {
                 Next::Pause => self.land(cuts),
                 Next::Shut => {
@@ -265,6 +288,26 @@ impl<'a> Client<'a> {
                 Next::Read | Next::Drop if !self.conn.has_output() => return,
                 Next::Read | Next::Drop => {}
             }
+        }
+    }
+
+    /// Says what there is to say of what is asked together, for as long as there is something.
+    fn tell(&mut self) {
+        while self.conn.is_together() {
+            let batch = mem::take(&mut self.script.batch);
+            for (at, got) in mem::take(&mut self.script.said).into_iter().enumerate() {
+                let said = match &got {
+                    Get::Hit(Found { value, age }) => {
+                        Said::Lent(Lent { bytes: value, digest: value.digest(), age: *age })
+                    }
+                    _ => Said::Got(Get::Wait),
+                };
+                let (_, wish) = batch.at(at);
+                if let Some(rest) = self.conn.told(wish, Ok(said), &mut Vec::new(), self.turn) {
+                    self.conn.append(Value::new(rest).expect("memory for a line"));
+                }
+            }
+            self.conn.go_on(&mut self.script, self.turn);
         }
     }
 
@@ -345,7 +388,7 @@ mod tests {
         for (rest, most) in [(fields + "\r\n", 9), (long, 3)] {
             let head = format!("GET /a HTTP/1.1\r\n{rest}");
             let before = PARSES.get();
-            let (sent, _) = Client::new(&turn).play(head.as_bytes().chunks(1), Cuts(1));
+            let (sent, _) = Client::<false>::new(&turn).play(head.as_bytes().chunks(1), Cuts(1));
             assert_eq!(sent.is_empty(), most == 3, "{sent}");
             let parses = PARSES.get() - before;
             assert!((1..=most).contains(&parses), "{parses} times for {} bytes", head.len());

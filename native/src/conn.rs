@@ -11,6 +11,7 @@
 pub(crate) mod incoming;
 mod outgoing;
 mod patience;
+mod together;
 
 use std::mem;
 
@@ -43,6 +44,9 @@ pub(crate) struct Conn {
     moved: Instant,
     /// There is input to take up as soon as there is less to do.
     paused: bool,
+    /// The form of the answer to a request that is asked together with those of others. As long as
+    /// there is one, no further request is taken up.
+    together: Option<Form>,
     /// The client has sent its last byte.
     ended: bool,
     /// Empty lines since the last request.
@@ -61,6 +65,7 @@ impl Conn {
             since: now,
             moved: now,
             paused: false,
+            together: None,
             ended: false,
             empty_lines: 0,
             place,
@@ -214,10 +219,13 @@ impl Conn {
     }
 
     /// Uses up as much of the input as there are whole requests, and says how much.
-    fn consume(&mut self, bytes: &mut [u8], plane: &mut impl Plane, turn: &Turn<'_>) -> usize {
+    fn consume<P: Plane>(&mut self, bytes: &mut [u8], plane: &mut P, turn: &Turn<'_>) -> usize {
         let mut used = 0;
         self.paused = false;
         while used < bytes.len() {
+            if P::BATCHES && self.together.is_some() {
+                break;
+            }
             if self.is_full(turn) {
                 self.paused = true;
                 break;
@@ -328,8 +336,14 @@ impl Conn {
             self.phase = Phase::Closed;
         }
         let form = Form { head_only, persist };
+        self.reply(form, reply, turn);
+    }
+
+    #[inline(always)]
+    fn reply(&mut self, form: Form, reply: Reply, turn: &Turn<'_>) {
         match reply {
             Reply::Now(answer) => self.give(form, answer, turn),
+            Reply::Together => self.together = Some(form),
             Reply::Later(pending) => self.owed.push(form, Due::Waiting(pending)),
             Reply::Written(serial) => self.owed.push(form, Due::Writing(serial)),
         }
@@ -361,7 +375,14 @@ impl Conn {
     }
 
     #[inline]
-    fn send(&mut self, mut form: Form, answer: Answer, turn: &Turn<'_>) {
+    fn send(&mut self, form: Form, answer: Answer, turn: &Turn<'_>) {
+        let form = self.begin_answer(form, turn);
+        answer.write(&mut self.output, turn, form);
+    }
+
+    /// An answer is to be written now. Says in which form.
+    #[inline]
+    fn begin_answer(&mut self, mut form: Form, turn: &Turn<'_>) -> Form {
         if self.output.is_empty() {
             self.moved = turn.clock.now();
         }
@@ -370,6 +391,6 @@ impl Conn {
             form.persist = Persist::Close;
             self.phase = Phase::Closed;
         }
-        answer.write(&mut self.output, turn, form);
+        form
     }
 }

@@ -1,14 +1,15 @@
 //! The data plane: a request for a key -> what the core says of it.
 
-use gocache_core::{Asker, Get, Route, Status, Waiter, http::CacheStatus};
+use gocache_core::{Asker, Route, Status, Waiter};
 use subtle::ConstantTimeEq;
 
 use crate::{
-    answer::{Answer, Pending},
+    answer::Answer,
+    asks::Ask,
+    batch::Wish,
     engine::Engine,
     http1::{Method, Request},
-    memory::{copied, escaped},
-    meter::Outcome,
+    memory::escaped,
     plane::{Intake, Plane, Reply},
     turn::{Errands, Turn},
     writes::{self, Permits, Write},
@@ -53,6 +54,8 @@ pub(crate) struct DataPlane<'a, E> {
 }
 
 impl<E: Engine> Plane for DataPlane<'_, E> {
+    const BATCHES: bool = E::BATCHES;
+
     fn ask(&mut self, request: &Request<'_>, turn: &Turn<'_>) -> Reply {
         let route = match Route::parse(&turn.config.base, request.target) {
             Ok(route) => route,
@@ -68,44 +71,19 @@ impl<E: Engine> Plane for DataPlane<'_, E> {
             return Reply::Now(no_such_group(&route));
         };
         let asker = asker(request, turn, self.is_node);
-        let address = self.errands.address();
-        let tags = request.if_none_match.as_deref();
-        let wanted = request.wanted();
-        let now = turn.clock.now();
-        let cache = match self.engine.get(group, &route.key, asker, address.into(), now) {
-            Ok(Get::Hit(found)) => {
-                let cache = CacheStatus::Hit;
-                turn.tally.hit(group);
-                return Reply::Now(Answer::value(found, group, cache, tags, wanted.as_ref()));
-            }
-            Ok(Get::Wait) => CacheStatus::Collapsed,
-            Ok(Get::Fetch(fetch)) => {
-                self.errands.fetches.push(fetch);
-                CacheStatus::Miss
-            }
-            Err(error) => {
-                turn.tally.answered(group, Outcome::Error, turn.clock.turn());
-                return Reply::Now(Answer::error(error, &route.key, CacheStatus::Miss));
-            }
-        };
-        let copies = copied(&route.key).and_then(|key| Ok((key, tags.map(copied).transpose()?)));
-        let (key, tags) = match copies {
-            Ok(copies) => copies,
-            Err(error) => {
-                // The load goes on, and nobody waits for it here.
-                turn.tally.answered(group, Outcome::Error, turn.clock.turn());
-                return Reply::Now(Answer::failed(error.into()));
-            }
-        };
-        Reply::Later(Pending {
-            serial: address.serial,
-            began: turn.clock.turn(),
-            group,
-            key: key.into(),
-            if_none_match: tags.map(Into::into),
-            wanted,
-            cache,
-        })
+        let Address { slot, serial, .. } = self.errands.address();
+        let waiter = self.errands.next.into();
+        let (tags, wanted) = (request.if_none_match.as_deref(), request.wanted());
+        let wish = Wish { serial, group, key: &route.key, tags, wanted: wanted.as_ref() };
+        if E::BATCHES {
+            let ask = Ask { group, key: &route.key, asker, waiter };
+            return match self.errands.batch.push(slot, wish, ask) {
+                Ok(()) => Reply::Together,
+                Err(error) => Reply::Now(Answer::failed(error.into())),
+            };
+        }
+        let got = self.engine.get(group, &route.key, asker, waiter, turn.clock.now());
+        wish.reply(got, &mut self.errands.fetches, turn)
     }
 
     fn intake(&mut self, request: &Request<'_>, turn: &Turn<'_>) -> Intake {

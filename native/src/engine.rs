@@ -9,6 +9,7 @@ use gocache_core::{
 };
 
 use crate::{
+    asks::{Asks, Said},
     config::{Config, GroupConfig},
     locks::RawLock,
 };
@@ -20,8 +21,15 @@ pub type Node = gocache_core::Node<RawLock, Global, Arc<Group>>;
 /// A group of such a node.
 type Group = gocache_core::Group<RawLock>;
 
+/// What becomes of an answer to one of several requests, by its place among them.
+pub type Tell<'a> = dyn FnMut(usize, Result<Said<'_>, Error>) + 'a;
+
 /// What the server asks of the core: see the methods of [`Node`] that have these names.
 pub trait Engine: Sized + Send + Sync + 'static {
+    /// Whether it is asked together what several connections want at a time, for a call costs it more
+    /// than what is asked in it.
+    const BATCHES: bool = false;
+
     /// The engine for the configuration `after`, where this one is for `before`. What stays in the
     /// file keeps what it has cached, and what is in the air lands in either of them.
     ///
@@ -41,6 +49,15 @@ pub trait Engine: Sized + Send + Sync + 'static {
         waiter: Waiter,
         now: Instant,
     ) -> Result<Get, Error>;
+
+    /// As `get` for each of these, and tells of each, in any order but for those that ask for one key:
+    /// by its place, and what there is to say of it. What `tell` does should not take long.
+    fn get_batch(&self, asks: &Asks, now: Instant, tell: &mut Tell<'_>) {
+        for (at, ask) in asks.iter().enumerate() {
+            let got = self.get(ask.group, ask.key, ask.asker, ask.waiter, now);
+            tell(at, got.map(Said::Got));
+        }
+    }
 
     /// Ends a load with what it brought.
     fn land(&self, fetch: Fetch, result: Result<Load, LoadError>, now: Instant) -> Landing;

@@ -8,6 +8,8 @@
 //! `server/relays`.
 
 mod answer;
+mod asks;
+mod batch;
 #[cfg(any(test, feature = "check"))]
 pub mod check;
 mod clock;
@@ -40,11 +42,12 @@ mod turn;
 mod upstream;
 mod writes;
 
+pub use asks::{Ask, Asks, Lent, Said};
 pub use config::{
     ClusterConfig, Config, ConfigError, DEMONSTRATION, Deadlines, GroupConfig, Limits,
     OriginConfig, OriginKind, Overrides, SqliteConfig, Target, TlsConfig, WritesConfig,
 };
-pub use engine::{Engine, Node};
+pub use engine::{Engine, Node, Tell};
 pub use server::{Server, StartError};
 pub use sockets::Sockets;
 pub use token::{BadToken, Token};

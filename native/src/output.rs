@@ -6,7 +6,7 @@ use gocache_core::Value;
 
 /// Parts of values up to this long are copied behind their heads: below it an entry in a vector of
 /// slices costs more than the copy, above it the copy does.
-const INLINE: usize = 1 << 10;
+pub(crate) const INLINE: usize = 1 << 10;
 
 /// Sent bytes that may stand before unsent ones.
 const COMPACT: usize = 16 << 10;

@@ -9,6 +9,9 @@ use crate::{
 
 /// What answers requests: the data plane or the operations plane.
 pub(crate) trait Plane {
+    /// Whether its replies may be [`Reply::Together`].
+    const BATCHES: bool = false;
+
     fn ask(&mut self, request: &Request<'_>, turn: &Turn<'_>) -> Reply;
 
     /// What becomes of the body of a request, of which the head is there.
@@ -25,6 +28,8 @@ pub(crate) trait Plane {
 /// The answer to a request, or the promise of one.
 pub(crate) enum Reply {
     Now(Answer),
+    /// When all requests have been asked that are asked together with it.
+    Together,
     /// When a load has landed.
     Later(Pending),
     /// When the write of this number is done.

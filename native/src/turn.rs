@@ -5,6 +5,7 @@ use std::sync::Arc;
 use gocache_core::Fetch;
 
 use crate::{
+    batch::Batch,
     clock::{Clock, Epoch},
     config::Config,
     data::Address,
@@ -36,6 +37,8 @@ pub(crate) struct Turn<'a> {
 pub(crate) struct Errands {
     /// Where the next answer is to go; the serial number counts up.
     pub(crate) next: Address,
+    /// Requests that are asked together.
+    pub(crate) batch: Batch,
     /// Loads that have to be begun.
     pub(crate) fetches: Vec<Fetch>,
     /// Writes that have to be passed on.
@@ -85,7 +88,8 @@ impl Errands {
     /// Those of the loop with this number.
     pub(crate) fn new(lane: usize) -> Self {
         let next = Address { lane, slot: 0, serial: 0 };
-        Self { next, fetches: Vec::new(), writes: Vec::new() }
+        let (batch, fetches, writes) = (Batch::default(), Vec::new(), Vec::new());
+        Self { next, batch, fetches, writes }
     }
 
     /// Where the answer to the next request of this connection is to go.

@@ -23,7 +23,12 @@ const JSON: &str = "application/json";
 /// The operations plane as one connection meets it in one turn. Only the pages that report ask the
 /// core, and so take its locks.
 pub(crate) struct OpsPlane<'a> {
-    pub(crate) report: &'a dyn Fn() -> Report,
+    pub(crate) of: &'a dyn Reports,
+}
+
+/// What can be told of.
+pub(crate) trait Reports {
+    fn report(&self) -> Report;
 }
 
 impl Plane for OpsPlane<'_> {
@@ -38,13 +43,13 @@ impl Plane for OpsPlane<'_> {
             b"/healthz" => Answer::line(Status::Ok, "alive"),
             b"/readyz" if turn.draining => Answer::line(Status::ServiceUnavailable, stage),
             b"/readyz" => Answer::line(Status::Ok, stage),
-            b"/metrics" => match metrics::render((self.report)()) {
+            b"/metrics" => match metrics::render(self.of.report()) {
                 Ok(body) => page(OPENMETRICS, body),
                 Err(_) => {
                     Answer::line(Status::InternalServerError, "the metrics cannot be rendered")
                 }
             },
-            b"/stats" => page(JSON, (self.report)().json(stage)),
+            b"/stats" => page(JSON, self.of.report().json(stage)),
             _ => Answer::line(Status::NotFound, "here are /metrics, /stats, /healthz and /readyz"),
         })
     }

@@ -7,7 +7,6 @@ use mio::{Interest, Token, event::Event, net::TcpStream};
 
 use super::{
     event_loop::{EventLoop, PlaneKind},
-    planes::AnyPlane,
     secure::Secure,
     shared::Shared,
     timers::{Owner, Timer},
@@ -15,11 +14,10 @@ use super::{
 use crate::{
     answer::Answer,
     conn::Conn,
-    data::{DataPlane, MAX_SLOTS},
+    data::MAX_SLOTS,
     engine::Engine,
     locks::assert_none_held,
     meter::{Closed, Handshake},
-    ops::OpsPlane,
     phase::Next,
 };
 
@@ -45,7 +43,7 @@ pub(super) struct Client {
     unread: usize,
     /// Reading has not said yet that there is nothing more.
     pub(super) readable: bool,
-    writable: bool,
+    pub(super) writable: bool,
     /// The system has announced the end of the client's input, which may stand behind data.
     read_closed: bool,
     /// Our side is shut.
@@ -173,31 +171,37 @@ impl EventLoop {
     pub(super) fn pump<E: Engine>(&mut self, shared: &Shared<E>, slot: usize) {
         let Some(client) = self.clients.get_mut(slot) else { return };
         client.marked = false;
-        client.conn.lend(&mut self.spare);
+        client.conn.lend(&mut self.spares[0]);
         let moved = self.read(shared, slot).and_then(|()| self.write(shared, slot));
+        self.pumped(shared, slot, 0, moved);
+    }
+
+    /// Arranges for what comes next for a client that had its turn, and takes back the buffer that it
+    /// was lent for its answers.
+    pub(super) fn pumped<E>(
+        &mut self,
+        shared: &Shared<E>,
+        slot: usize,
+        seat: usize,
+        moved: io::Result<()>,
+    ) {
         if moved.is_err() {
             self.remove(shared, slot, Closed::Error);
-        } else if self.settle(shared, slot) == Next::Drop {
+        } else if self.settle(shared, slot, seat) == Next::Drop {
             let is_ours = self.local.draining || self.clients[slot].shut;
             self.remove(shared, slot, if is_ours { Closed::Server } else { Closed::Client });
         }
     }
 
-    fn read<E: Engine>(&mut self, shared: &Shared<E>, slot: usize) -> io::Result<()> {
+    pub(super) fn read<E: Engine>(&mut self, shared: &Shared<E>, slot: usize) -> io::Result<()> {
         let Self { clients, scratch, plain, errands, .. } = self;
         let client = &mut clients[slot];
-        errands.next.slot = slot;
-        let mut plane = match self.plane {
-            PlaneKind::Data => AnyPlane::Data(DataPlane {
-                engine: &*shared.engine,
-                errands,
-                permits: &shared.permits,
-                is_node: client.is_node(&shared.config),
-            }),
-            PlaneKind::Ops => AnyPlane::Ops(OpsPlane { report: &|| shared.report() }),
-        };
+        let mut plane = client.plane(self.plane, shared, errands, slot);
         let turn = self.local.turn(&shared.config);
         client.conn.resume(&mut plane, &turn);
+        if E::BATCHES && client.conn.is_together() {
+            return Ok(());
+        }
         if client.readable && client.wants_read(client.conn.next(&turn)) {
             match client.receive(scratch) {
                 Ok(0) if client.is_handshaking() => return Err(io::ErrorKind::UnexpectedEof.into()),
@@ -224,7 +228,7 @@ impl EventLoop {
         Ok(())
     }
 
-    fn write<E>(&mut self, _shared: &Shared<E>, slot: usize) -> io::Result<()> {
+    pub(super) fn write<E>(&mut self, _shared: &Shared<E>, slot: usize) -> io::Result<()> {
         let client = &mut self.clients[slot];
         if !client.wants_write() || !client.writable {
             return Ok(());
@@ -265,7 +269,7 @@ impl EventLoop {
     }
 
     /// Arranges for what comes next.
-    fn settle<E>(&mut self, shared: &Shared<E>, slot: usize) -> Next {
+    fn settle<E>(&mut self, shared: &Shared<E>, slot: usize, seat: usize) -> Next {
         let client = &self.clients[slot];
         // Heads of nearly all come whole.
         if client.unread > 0 || client.conn.unread() > 0 {
@@ -273,7 +277,7 @@ impl EventLoop {
         }
         let turn = self.local.turn(&shared.config);
         let client = &mut self.clients[slot];
-        client.conn.reclaim(&mut self.spare);
+        client.conn.reclaim(&mut self.spares[seat]);
         if self.local.draining && self.plane == PlaneKind::Data && !client.readable {
             client.conn.drain();
         }
@@ -300,7 +304,7 @@ impl EventLoop {
         next
     }
 
-    fn remove<E>(&mut self, shared: &Shared<E>, slot: usize, by: Closed) {
+    pub(super) fn remove<E>(&mut self, shared: &Shared<E>, slot: usize, by: Closed) {
         if let Some(mut client) = self.clients.try_remove(slot) {
             if client.is_handshaking() {
                 self.local.tally.meter.handshake(Handshake::Failed);

@@ -18,9 +18,11 @@ use super::{
     relays::Relays,
     shared::{Current, Route, Shared},
     timers::{Owner, Timers},
+    together::AT_ONCE,
     upstreams::Upstreams,
 };
 use crate::{
+    batch::Batch,
     clock::Epoch,
     config::Config,
     data::Address,
@@ -92,7 +94,10 @@ pub(super) struct EventLoop {
     pub(super) scratch: Box<[u8]>,
     /// Where what came over TLS is deciphered to.
     pub(super) plain: Box<[u8]>,
-    pub(super) spare: Output,
+    /// A buffer for the answers of each connection that has its turn at once with others.
+    pub(super) spares: Box<[Output]>,
+    /// The batch of before, empty: its memory is used again.
+    pub(super) was_batch: Batch,
     drain_until: Instant,
 }
 
@@ -130,7 +135,8 @@ impl EventLoop {
             relays: Relays::default(),
             scratch: vec![0; READ].into(),
             plain: vec![0; RECORD].into(),
-            spare: Output::default(),
+            spares: (0..AT_ONCE).map(|_| Output::default()).collect(),
+            was_batch: Batch::default(),
             drain_until,
         }
     }
@@ -191,13 +197,14 @@ impl EventLoop {
         // What is marked meanwhile has its turn in the next one.
         let going_on = self.goes_on.len().min(GO_ON_A_TURN);
         let mut dirty = mem::replace(&mut self.dirty, mem::take(&mut self.was_dirty));
-        dirty.drain(..).for_each(|slot| self.pump(shared, slot));
-        self.was_dirty = dirty;
-        for _ in 0..going_on {
-            if let Some(slot) = self.goes_on.pop_front() {
-                self.pump(shared, slot);
-            }
+        dirty.extend(self.goes_on.drain(..going_on));
+        if E::BATCHES && self.plane == PlaneKind::Data {
+            dirty.chunks(AT_ONCE).for_each(|slots| self.pump_together(shared, slots));
+        } else {
+            dirty.iter().for_each(|&slot| self.pump(shared, slot));
         }
+        dirty.clear();
+        self.was_dirty = dirty;
         self.pump_more_upstreams(shared);
         self.relay(shared);
         while let Some(fetch) = self.errands.fetches.pop() {

@@ -1,166 +1,29 @@
 //! One loop, turned by hand: whatever others ask of it, whoever has asked just now is answered in the
-//! same turn. Turns are counted, and bytes; no clock is looked at.
+//! same turn. Turns are counted, and bytes; no clock is looked at. All of it holds for an engine that is
+//! asked by each connection for itself, and for one that is asked together and lends its values.
 
-use std::{
-    io::{ErrorKind, Read, Write},
-    net::{Ipv4Addr, SocketAddr, TcpListener as StdListener, TcpStream as StdStream},
-    sync::Arc,
-};
+#[path = "fairness_tests/hand.rs"]
+mod hand;
+
+use std::io::{ErrorKind, Read, Write};
 
 use gocache_core::GroupId;
-use mio::{Interest, Waker};
 
 use super::*;
-use crate::{
-    engine::{self, Node},
-    owed::FULL_OWN,
-    server::{lanes::Control, link::READS},
-};
-
-/// Whoever waits for longer waits in vain.
-const PATIENCE: Duration = Duration::from_secs(20);
-
-const HOT: &[u8] = b"hot";
-const LARGE: &[u8] = b"large";
-const LARGE_BYTES: usize = 8 << 20;
-
-/// A loop over one group, which has these two values.
-struct Hand {
-    event_loop: EventLoop,
-    shared: Shared<Node>,
-    events: Events,
-    turns: usize,
-    /// Bytes that were read and written in the last turn.
-    moved: (u64, u64),
-    addr: SocketAddr,
-    origin: StdListener,
-}
-
-impl Hand {
-    fn new() -> Self {
-        let origin = StdListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port is free");
-        let text = format!(
-            "loops = 1\n[origins.o]\nkind = \"http\"\nurl = \"http://{}/\"\n\
-             [groups.g]\norigin = \"o\"\nbudget = \"32 MiB\"\n",
-            origin.local_addr().expect("it is bound")
-        );
-        let config = Config::from_toml(&text).expect("sound");
-        let node = engine::node(&config).expect("memory");
-        for (key, value) in [(HOT, &b"630"[..]), (LARGE, &vec![b'v'; LARGE_BYTES])] {
-            node.put(GroupId(0), key, value, Instant::ZERO).expect("it fits");
-        }
-        let mut listener =
-            TcpListener::bind((Ipv4Addr::LOCALHOST, 0).into()).expect("a port is free");
-        let addr = listener.local_addr().expect("it is bound");
-        let poll = Poll::new().expect("descriptors");
-        let registry = poll.registry();
-        registry.register(&mut listener, LISTENER, Interest::READABLE).expect("it is new");
-        let waker = Waker::new(registry, WAKER).expect("descriptors");
-        let control = Arc::new(Control::new(vec![waker]));
-        let no_workers: crate::origin::Land = Arc::new(|_, _, _| ());
-        let shared = Shared::new(config, Arc::new(node), control, &no_workers).expect("sound");
-        let mut event_loop = EventLoop::new(0, PlaneKind::Data, poll, listener, Epoch::begin());
-        event_loop.join(&shared);
-        let (events, turns, moved) = (Events::with_capacity(1 << 10), 0, (0, 0));
-        Self { event_loop, shared, events, turns, moved, addr, origin }
-    }
-
-    /// One turn; says whether the loop heard of something to read of `token` in it. Where there is
-    /// nothing to do it waits a moment.
-    fn turn(&mut self, token: Token) -> bool {
-        let Self { event_loop, shared, events, .. } = self;
-        let pause = Duration::from_millis(1);
-        let timeout = event_loop.timeout().map_or(pause, |it| it.min(pause));
-        let meter = Arc::clone(&event_loop.local.tally.meter);
-        let all = || (meter.received_bytes.get(), meter.sent_bytes.get());
-        let before = all();
-        event_loop.wait(events, Some(timeout)).expect("it can be waited for");
-        event_loop.turn(shared, events);
-        self.turns += 1;
-        self.moved = (all().0 - before.0, all().1 - before.1);
-        self.events.iter().any(|event| event.token() == token && event.is_readable())
-    }
-
-    /// A connection, and the token that the loop knows it by.
-    fn connect(&mut self) -> (StdStream, Token) {
-        let before = self.event_loop.clients.len();
-        let slot = self.event_loop.clients.vacant_key();
-        let stream = StdStream::connect(self.addr).expect("the loop listens");
-        stream.set_read_timeout(Some(PATIENCE)).expect("a socket takes a timeout");
-        stream.set_nodelay(true).expect("a socket takes options");
-        self.turn_until("it is accepted", |hand| hand.event_loop.clients.len() > before);
-        (stream, Token(2 * slot))
-    }
-
-    fn turn_until(&mut self, what: &str, mut is_so: impl FnMut(&Self) -> bool) {
-        let begin = std::time::Instant::now();
-        while !is_so(self) {
-            self.turn(WAKER);
-            assert!(begin.elapsed() < PATIENCE, "{what}");
-        }
-    }
-
-    /// Asks, and gets the answer in the turn in which the loop hears of it.
-    fn ask(&mut self, (stream, token): &mut (StdStream, Token), mut meanwhile: impl FnMut()) {
-        stream.write_all(&request(HOT)).expect("the system takes it");
-        while !self.turn(*token) {
-            meanwhile();
-        }
-        // No turn comes that could bring it later.
-        let mut answer = Vec::new();
-        while !answer.ends_with(b"\r\n\r\n630") {
-            let mut buffer = [0; 1 << 10];
-            let count = stream.read(&mut buffer).expect("the answer was sent in that turn");
-            assert!(count > 0, "cut after {}", answer.escape_ascii());
-            answer.extend_from_slice(&buffer[..count]);
-        }
-        assert!(answer.starts_with(b"HTTP/1.1 200 OK\r\n"));
-    }
-}
-
-fn request(key: &[u8]) -> Vec<u8> {
-    [b"GET /_gocache/g/", key, b" HTTP/1.1\r\nHost: h\r\n\r\n"].concat()
-}
-
-/// Who sends as much as the system takes, and takes as much as has come.
-struct Greedy {
-    stream: StdStream,
-    unsent: Vec<u8>,
-    sent: usize,
-    got: usize,
-}
-
-impl Greedy {
-    fn new(hand: &mut Hand, unsent: Vec<u8>) -> Self {
-        let (stream, _) = hand.connect();
-        stream.set_nonblocking(true).expect("a socket takes options");
-        Self { stream, unsent, sent: 0, got: 0 }
-    }
-
-    fn go_on(&mut self) {
-        while self.sent < self.unsent.len() {
-            match self.stream.write(&self.unsent[self.sent..]) {
-                Ok(count) => self.sent += count,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
-                Err(error) => panic!("{error}"),
-            }
-        }
-        let mut buffer = vec![0; 256 << 10];
-        loop {
-            match self.stream.read(&mut buffer) {
-                Ok(0) => panic!("cut after {} bytes", self.got),
-                Ok(count) => self.got += count,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
-                Err(error) => panic!("{error}"),
-            }
-        }
-    }
-}
+use crate::{engine::Node, owed::FULL_OWN, server::link::READS};
+use hand::{Greedy, HOT, Hand, LARGE, LARGE_BYTES, Lender, PATIENCE, request};
 
 #[test]
 fn a_hundred_thousand_requests_on_one_connection_keep_nobody_waiting() {
+    a_hundred_thousand_requests_on_one_connection_keep_nobody_waiting_of(|node| node);
+    a_hundred_thousand_requests_on_one_connection_keep_nobody_waiting_of(Lender);
+}
+
+fn a_hundred_thousand_requests_on_one_connection_keep_nobody_waiting_of<E: Engine>(
+    engine: impl FnOnce(Node) -> E,
+) {
     const REQUESTS: usize = 100_000;
-    let mut hand = Hand::new();
+    let mut hand = Hand::new(engine);
     let mut other = hand.connect();
     hand.ask(&mut other, || ());
     let answers = REQUESTS as u64 * hand.moved.1;
@@ -176,8 +39,15 @@ fn a_hundred_thousand_requests_on_one_connection_keep_nobody_waiting() {
 
 #[test]
 fn few_who_ask_without_end_have_a_turn_before_who_asks_now() {
+    few_who_ask_without_end_have_a_turn_before_who_asks_now_of(|node| node);
+    few_who_ask_without_end_have_a_turn_before_who_asks_now_of(Lender);
+}
+
+fn few_who_ask_without_end_have_a_turn_before_who_asks_now_of<E: Engine>(
+    engine: impl FnOnce(Node) -> E,
+) {
     const MANY: usize = 100;
-    let mut hand = Hand::new();
+    let mut hand = Hand::new(engine);
     let mut other = hand.connect();
     let flood = request(HOT).repeat(20_000);
     let mut greedy: Vec<Greedy> =
@@ -205,8 +75,13 @@ fn few_who_ask_without_end_have_a_turn_before_who_asks_now() {
 
 #[test]
 fn large_values_keep_nobody_waiting() {
+    large_values_keep_nobody_waiting_of(|node| node);
+    large_values_keep_nobody_waiting_of(Lender);
+}
+
+fn large_values_keep_nobody_waiting_of<E: Engine>(engine: impl FnOnce(Node) -> E) {
     const VALUES: usize = 20;
-    let mut hand = Hand::new();
+    let mut hand = Hand::new(engine);
     let mut other = hand.connect();
     let mut greedy = Greedy::new(&mut hand, request(LARGE).repeat(VALUES));
     while greedy.got < VALUES * LARGE_BYTES {
@@ -219,8 +94,13 @@ fn large_values_keep_nobody_waiting() {
 /// An origin that sends without a pause, for a value that is longer than what is read in a turn.
 #[test]
 fn a_large_load_keeps_nobody_waiting() {
+    a_large_load_keeps_nobody_waiting_of(|node| node);
+    a_large_load_keeps_nobody_waiting_of(Lender);
+}
+
+fn a_large_load_keeps_nobody_waiting_of<E: Engine>(engine: impl FnOnce(Node) -> E) {
     const BYTES: usize = 32 << 20;
-    let mut hand = Hand::new();
+    let mut hand = Hand::new(engine);
     let mut other = hand.connect();
     let mut asks = Greedy::new(&mut hand, request(b"new"));
     asks.go_on();
@@ -253,8 +133,13 @@ fn a_large_load_keeps_nobody_waiting() {
 /// Each of many connections has asked for the same key, which is loaded then.
 #[test]
 fn many_who_waited_for_a_load_keep_nobody_waiting() {
+    many_who_waited_for_a_load_keep_nobody_waiting_of(|node| node);
+    many_who_waited_for_a_load_keep_nobody_waiting_of(Lender);
+}
+
+fn many_who_waited_for_a_load_keep_nobody_waiting_of<E: Engine>(engine: impl FnOnce(Node) -> E) {
     const MANY: usize = 300;
-    let mut hand = Hand::new();
+    let mut hand = Hand::new(engine);
     let mut other = hand.connect();
     hand.ask(&mut other, || ());
     let answer = hand.moved.1;
@@ -279,4 +164,56 @@ fn many_who_waited_for_a_load_keep_nobody_waiting() {
         turns += 1;
     }
     assert!(turns >= MANY / GO_ON_A_TURN, "all that in {turns} turns");
+}
+
+/// Values that are lent, of all lengths, on connections that take little at a time: what the socket does
+/// not take at once is there when it does.
+#[test]
+fn lent_values_come_whole_however_little_is_taken_at_a_time() {
+    let mut hand = Hand::new(Lender);
+    let lengths = [0, 1, 1 << 10, (1 << 10) + 1, 32 << 10, (32 << 10) + 1, 1 << 20, 3 << 20];
+    let key = |at: usize| [b'k', b'0' + at as u8];
+    let value = |at: usize| (at as u8..=250).cycle().take(lengths[at]).collect::<Vec<u8>>();
+    for at in 0..lengths.len() {
+        let put = hand.shared.engine.put(GroupId(0), &key(at), &value(at), Instant::ZERO);
+        put.expect("it fits");
+    }
+    let asked: Vec<usize> = (0..lengths.len()).chain((0..lengths.len()).rev()).collect();
+    let requests: Vec<u8> = asked.iter().flat_map(|&at| request(&key(at))).collect();
+    let mut clients: Vec<_> = (0..3).map(|_| (hand.connect().0, Vec::new())).collect();
+    for (stream, _) in &mut clients {
+        stream.set_nonblocking(true).expect("a socket takes options");
+        stream.write_all(&requests).expect("the system takes it");
+    }
+    let begin = std::time::Instant::now();
+    while clients.iter().any(|(_, got)| bodies(got).len() < asked.len()) {
+        hand.turn(WAKER);
+        assert!(begin.elapsed() < PATIENCE, "it does not come");
+        for (stream, got) in &mut clients {
+            let mut buffer = [0; 50_000];
+            match stream.read(&mut buffer) {
+                Ok(count) => got.extend_from_slice(&buffer[..count]),
+                Err(error) => assert_eq!(error.kind(), ErrorKind::WouldBlock),
+            }
+        }
+    }
+    for (_, got) in clients {
+        let expected: Vec<_> = asked.iter().map(|&at| value(at)).collect();
+        assert!(bodies(&got) == expected);
+    }
+}
+
+/// What answers have come whole.
+fn bodies(mut bytes: &[u8]) -> Vec<&[u8]> {
+    let mut bodies = Vec::new();
+    while let Some(head) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {
+        let (head, rest) = bytes.split_at(head + 4);
+        let head = str::from_utf8(head).expect("it is ASCII");
+        let length = head.split("Content-Length: ").nth(1).expect("it says how long it is");
+        let length = length.split("\r\n").next().and_then(|it| it.parse().ok()).expect("a number");
+        let Some((body, rest)) = rest.split_at_checked(length) else { break };
+        bodies.push(body);
+        bytes = rest;
+    }
+    bodies
 }

@@ -11,6 +11,7 @@ mod relays;
 mod secure;
 mod shared;
 mod timers;
+mod together;
 mod upstream;
 mod upstreams;
 

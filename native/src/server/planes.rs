@@ -1,11 +1,13 @@
 //! The planes of a server, as the connections of a loop meet them.
 
+use super::{clients::Client, event_loop::PlaneKind, shared::Shared};
 use crate::{
     data::DataPlane,
     engine::Engine,
     http1::Request,
     ops::OpsPlane,
     plane::{Intake, Plane, Reply},
+    turn::Errands,
     turn::Turn,
     writes,
 };
@@ -26,6 +28,8 @@ impl<E> AnyPlane<'_, E> {
 }
 
 impl<E: Engine> Plane for AnyPlane<'_, E> {
+    const BATCHES: bool = E::BATCHES;
+
     #[inline]
     fn ask(&mut self, request: &Request<'_>, turn: &Turn<'_>) -> Reply {
         match self {
@@ -45,6 +49,29 @@ impl<E: Engine> Plane for AnyPlane<'_, E> {
         match self {
             Self::Data(plane) => plane.write(write, turn),
             Self::Ops(plane) => plane.write(write, turn),
+        }
+    }
+}
+
+impl Client {
+    /// The plane that this client of a loop asks in this turn.
+    #[inline]
+    pub(super) fn plane<'a, E: Engine>(
+        &mut self,
+        kind: PlaneKind,
+        shared: &'a Shared<E>,
+        errands: &'a mut Errands,
+        slot: usize,
+    ) -> AnyPlane<'a, E> {
+        errands.next.slot = slot;
+        match kind {
+            PlaneKind::Data => AnyPlane::Data(DataPlane {
+                engine: &*shared.engine,
+                errands,
+                permits: &shared.permits,
+                is_node: self.is_node(&shared.config),
+            }),
+            PlaneKind::Ops => AnyPlane::Ops(OpsPlane { of: shared }),
         }
     }
 }

@@ -23,7 +23,7 @@ use crate::{
     engine::Engine,
     locks::Lock,
     meter::Meters,
-    ops::{GroupReport, Report},
+    ops::{GroupReport, Report, Reports},
     origin::{Land, Pool, Sqlite, Terms},
     upstream::request,
     writes::Permits,
@@ -215,9 +215,10 @@ impl<E: Engine> Shared<E> {
             meter.load(fetch.source(), took);
         }
     }
+}
 
-    /// What the operations plane tells of.
-    pub(super) fn report(&self) -> Report {
+impl<E: Engine> Reports for Shared<E> {
+    fn report(&self) -> Report {
         let group = |(id, stats)| {
             let meter = self.meters.group(id)?;
             let (requests, loads) = (meter.requests(), meter.loads());

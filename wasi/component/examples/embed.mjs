@@ -42,7 +42,21 @@ export class Cache {
   /** The bytes of a key; of all who ask for one that is not cached, one loads it. */
   async get(key) {
     const waiter = this.#next++;
-    const got = this.#engine.get(0, bytes(key), "client", waiter, now());
+    return this.#answer(key, waiter, this.#engine.get(0, bytes(key), "client", waiter, now()));
+  }
+
+  /** The same of several keys, in one call: a promise of each, in their order. */
+  getAll(keys) {
+    const all = keys.map((key) => ({ key, bytes: bytes(key), waiter: this.#next++ }));
+    const asks = all.map((it) => ({ group: 0, keyBytes: it.bytes.length, asker: "client", waiter: it.waiter }));
+    const joined = Uint8Array.from(all.flatMap((it) => [...it.bytes]));
+    const got = this.#engine.getBatch(asks, joined, now());
+    // What is missing at the end had no memory, and was not asked for.
+    const missing = { tag: "err", val: { tag: "out-of-memory" } };
+    return all.map(({ key, waiter }, at) => this.#answer(key, waiter, got[at] ?? missing));
+  }
+
+  async #answer(key, waiter, got) {
     if (got.tag === "err") throw new Error(got.val.tag);
     const answer = got.val;
     if (answer.tag === "hit") return answer.val.value;

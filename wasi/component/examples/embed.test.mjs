@@ -34,6 +34,20 @@ test("a hundred who ask at once make one load", async () => {
   assert.equal(cache.stats().waits, 99n);
 });
 
+test("several are asked for in one call", async () => {
+  loads.splice(0);
+  const before = cache.stats().hits;
+  const keys = ["Tom", "Sam", "", "Jörg", "Sam", "Ann", "k".repeat(8_193)];
+  const all = await Promise.allSettled(cache.getAll(keys));
+  const said = all.map(({ value, reason }) => reason?.message ?? new TextDecoder().decode(value));
+  const score = (key) => `score of ${key}`;
+  assert.deepEqual(said.slice(0, 5), ["Tom", "Sam", "", "Jörg", "Sam"].map(score));
+  assert.deepEqual(said.slice(5), ["not-found", "key-too-long"]);
+  assert.deepEqual(loads.splice(0), ["Sam", "", "Jörg", "Ann"]);
+  assert.equal(cache.stats().hits - before, 1n);
+  assert.deepEqual(cache.getAll([]), []);
+});
+
 test("what has no value says why, and is asked for anew", async () => {
   await assert.rejects(get("Ann"), { message: "not-found" });
   await assert.rejects(get("broken"), { message: "failed" });

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use gocache::Ask;
 use gocache_core::{
     Asker, Done, Error, Eviction, Fetch, Found, GroupId, Limits, Load, LoadError, PeerId, Settings,
     Source, Stats, Waiter,
@@ -40,6 +41,11 @@ pub(crate) fn group(group: &GroupSettings) -> wit::GroupSettings<'_> {
 
 pub(crate) fn duration(millis: u64) -> Duration {
     Duration::from_millis(millis)
+}
+
+pub(crate) fn ask(ask: Ask<'_>) -> wit::Ask {
+    let Ask { group, key, asker, waiter } = ask;
+    wit::Ask { group: group.0, key_bytes: key.len() as u32, asker: asker.into(), waiter: waiter.0 }
 }
 
 /// A load as the component knows it, under the number that it gave.

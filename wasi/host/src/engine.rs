@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use gocache::{Config, Engine};
+use gocache::{Asks, Config, Engine, Tell};
 use gocache_core::{
     Asker, Done, Error, Fetch, Get, GroupId, Instant, Landing, Load, LoadError, Stats, Waiter,
 };
@@ -13,7 +13,7 @@ use gocache_core::{
 use crate::{
     component::Component,
     convert,
-    instance::{Ask, Instance, StartError},
+    instance::{Instance, StartError},
     seat::{BROKE_OFF, Seat},
     settings::Settings,
 };
@@ -52,24 +52,6 @@ impl WasiEngine {
         Self::new(component, Settings::new(config, seed))
     }
 
-    /// As [`Engine::get`] for each of these, with one call to each instance that has some of them.
-    #[must_use = "whoever waits for a load is answered only when it lands"]
-    pub fn get_batch(&self, asks: &[Ask<'_>], now: Instant) -> Vec<Result<Get, Error>> {
-        if let [only] = &*self.seats {
-            return only.get_batch(asks.iter(), now);
-        }
-        let mut order: Vec<_> =
-            asks.iter().enumerate().map(|(at, ask)| (self.place(ask.key), at)).collect();
-        order.sort_unstable();
-        let mut got: Vec<_> = asks.iter().map(|_| Err(BROKE_OFF)).collect();
-        for part in order.chunk_by(|one, other| one.0 == other.0) {
-            let asks = part.iter().map(|&(_, at)| &asks[at]);
-            let answers = self.seats[part[0].0].get_batch(asks, now);
-            part.iter().zip(answers).for_each(|(&(_, at), answer)| got[at] = answer);
-        }
-        got
-    }
-
     fn place(&self, key: &[u8]) -> usize {
         self.hasher.hash_one(key) as usize % self.seats.len()
     }
@@ -83,6 +65,8 @@ impl WasiEngine {
 }
 
 impl Engine for WasiEngine {
+    const BATCHES: bool = true;
+
     fn follow(self: &Arc<Self>, _: &Config, after: &Config) -> Result<Arc<Self>, String> {
         let mut settings = self.settings.lock().unwrap_or_else(PoisonError::into_inner);
         let next = Arc::new(settings.follow(after));
@@ -104,6 +88,19 @@ impl Engine for WasiEngine {
     ) -> Result<Get, Error> {
         let get = |instance: &mut Instance| instance.get(group, key, asker, waiter, now);
         self.seat(key).get(group, waiter, get)
+    }
+
+    fn get_batch(&self, asks: &Asks, now: Instant, tell: &mut Tell<'_>) {
+        if let [only] = &*self.seats {
+            return only.get_batch(asks, now, tell);
+        }
+        let mut order: Vec<_> =
+            asks.iter().enumerate().map(|(at, ask)| (self.place(ask.key), at)).collect();
+        order.sort_unstable();
+        for part in order.chunk_by(|one, other| one.0 == other.0) {
+            let asks = part.iter().map(|&(_, at)| asks.at(at)).collect();
+            self.seats[part[0].0].get_batch(&asks, now, &mut |at, said| tell(part[at].1, said));
+        }
     }
 
     fn land(&self, fetch: Fetch, result: Result<Load, LoadError>, now: Instant) -> Landing {

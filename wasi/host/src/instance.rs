@@ -3,9 +3,10 @@
 
 use std::fmt;
 
+use gocache::{Ask, Asks, Lent, Said, Tell};
 use gocache_core::{
-    Asker, Done, Error, Fetch, Found, Get, GroupId, Instant, Landing, Load, LoadError, OutOfMemory,
-    Stats, Value, Waiter,
+    Asker, Done, Error, Fetch, Get, GroupId, Instant, Landing, Load, LoadError, OutOfMemory, Stats,
+    Waiter,
 };
 use wasmtime::Store;
 
@@ -24,24 +25,13 @@ use crate::{
 /// The outer error is a trap.
 pub(crate) type Called<T> = wasmtime::Result<Result<T, Misuse>>;
 
-/// What a `get` asks.
-#[derive(Clone, Copy, Debug)]
-pub struct Ask<'a> {
-    /// The group.
-    pub group: GroupId,
-    /// The key in it.
-    pub key: &'a [u8],
-    /// Who asks.
-    pub asker: Asker,
-    /// Who waits, if the value is not there.
-    pub waiter: Waiter,
-}
-
 pub(crate) struct Instance {
     store: Store<Memory>,
     cache: Cache,
     get: bindings::Get,
     get_batch: bindings::GetBatch,
+    /// What `get_batch` was told last: its memory is used again.
+    told: Vec<wit::Ask>,
     numbers: Numbers,
     /// Epochs that a call may take.
     patience: u64,
@@ -64,6 +54,12 @@ impl Numbers {
         let flight = self.earlier.saturating_add(flight);
         self.highest = self.highest.max(flight);
         flight.saturating_mul(self.places).saturating_add(self.place)
+    }
+
+    /// A load as the frontend knows it.
+    fn name(&mut self, fetch: wit::FetchResult) -> Result<Fetch, OutOfMemory> {
+        let flight = self.outside(fetch.flight);
+        Fetch::from_parts(GroupId(fetch.group), flight, &fetch.key, fetch.source.into())
     }
 
     /// `None`: another instance gave it.
@@ -93,7 +89,8 @@ impl Instance {
         let cache = Cache::new(&mut store, &instance).map_err(other)?;
         let get = instance.get_typed_func(&mut store, component.get).map_err(other)?;
         let get_batch = instance.get_typed_func(&mut store, component.get_batch).map_err(other)?;
-        let mut instance = Self { store, cache, get, get_batch, numbers, patience };
+        let mut instance =
+            Self { store, cache, get, get_batch, told: Vec::new(), numbers, patience };
         instance.configure(part)?;
         Ok(instance)
     }
@@ -138,46 +135,36 @@ impl Instance {
         self.store.set_epoch_deadline(self.patience);
         let arguments = (group.0, key, asker.into(), waiter.0, now.as_millis());
         let (got,) = self.get.call(&mut self.store, arguments)?;
-        Ok(got.map(|verdict| self.got(verdict)))
+        let Self { store, numbers, .. } = self;
+        Ok(got.map(|verdict| said(verdict, store, numbers).and_then(Said::kept)))
     }
 
     /// As `get` for each of these, in one call.
-    pub(crate) fn get_batch<'a>(
+    pub(crate) fn get_batch(
         &mut self,
-        asks: impl ExactSizeIterator<Item = &'a Ask<'a>>,
+        asks: &Asks,
         now: Instant,
-    ) -> Called<Vec<Result<Get, Error>>> {
-        let (mut told, mut keys) = (Vec::with_capacity(asks.len()), Vec::new());
-        for &Ask { group, key, asker, waiter } in asks {
-            let key_bytes = key.len() as u32;
-            told.push(wit::Ask {
-                group: group.0,
-                key_bytes,
-                asker: asker.into(),
-                waiter: waiter.0,
-            });
-            keys.extend_from_slice(key);
+        tell: &mut Tell<'_>,
+    ) -> Called<()> {
+        let Self { store, numbers, .. } = self;
+        store.set_epoch_deadline(self.patience);
+        if asks.len() == 1 {
+            let Ask { group, key, asker, waiter } = asks.at(0);
+            let arguments = (group.0, key, asker.into(), waiter.0, now.as_millis());
+            let (got,) = self.get.call(&mut *store, arguments)?;
+            return Ok(got.map(|verdict| tell(0, said(verdict, store, numbers))));
         }
-        self.store.set_epoch_deadline(self.patience);
-        let (got,) = self.get_batch.call(&mut self.store, (&told, &keys, now.as_millis()))?;
+        self.told.clear();
+        self.told.extend(asks.iter().map(convert::ask));
+        let (got,) =
+            self.get_batch.call(&mut *store, (&self.told, asks.keys(), now.as_millis()))?;
         Ok(got.map(|verdicts| {
-            let mut got: Vec<_> = verdicts.into_iter().map(|verdict| self.got(verdict)).collect();
-            got.resize_with(told.len(), || Err(Error::OutOfMemory));
-            got
-        }))
-    }
-
-    fn got(&mut self, verdict: Verdict) -> Result<Get, Error> {
-        match verdict {
-            Ok(Answer::Hit(hit)) => {
-                let value = Value::with_digest(hit.value.as_le_slice(&self.store), hit.digest)?;
-                Ok(Get::Hit(Found { value, age: hit.age.map(convert::duration) }))
+            let known = verdicts.len();
+            for (at, verdict) in verdicts.into_iter().enumerate() {
+                tell(at, said(verdict, store, numbers));
             }
-            Ok(Answer::Wait) => Ok(Get::Wait),
-            // Without memory for it the load is lost, and ends as one that takes too long.
-            Ok(Answer::Fetch(fetch)) => Ok(self.numbered(fetch).map_or(Get::Wait, Get::Fetch)),
-            Err(error) => Err(error.into()),
-        }
+            (known..asks.len()).for_each(|at| tell(at, Err(Error::OutOfMemory)));
+        }))
     }
 
     /// Ends a load that has this number here.
@@ -195,7 +182,7 @@ impl Instance {
         let landed = guest.call_land(store, fetch, told, now.as_millis())?;
         Ok(landed.map(|landing| match landing {
             wit::Landing::Done(done) => Landing::Done(convert::done(done, outcome.as_ref().ok())),
-            wit::Landing::Refetch(fetch) => match self.numbered(fetch) {
+            wit::Landing::Refetch(fetch) => match self.numbers.name(fetch) {
                 Ok(fetch) => Landing::Refetch(fetch),
                 // As above: whoever waits is told when it has taken too long.
                 Err(error) => Landing::Done(nobody(group, error.into())),
@@ -237,15 +224,30 @@ impl Instance {
         self.numbers
     }
 
-    /// A load as the frontend knows it.
-    fn numbered(&mut self, fetch: wit::FetchResult) -> Result<Fetch, OutOfMemory> {
-        let flight = self.numbers.outside(fetch.flight);
-        Fetch::from_parts(GroupId(fetch.group), flight, &fetch.key, fetch.source.into())
-    }
-
     fn parts(&mut self) -> (&Guest, &mut Store<Memory>) {
         self.store.set_epoch_deadline(self.patience);
         (self.cache.gocache_node_engine(), &mut self.store)
+    }
+}
+
+/// What an instance says of a request. A value lies in its memory, until the next call.
+fn said<'a>(
+    verdict: Verdict,
+    store: &'a Store<Memory>,
+    numbers: &mut Numbers,
+) -> Result<Said<'a>, Error> {
+    match verdict {
+        Ok(Answer::Hit(hit)) => Ok(Said::Lent(Lent {
+            bytes: hit.value.as_le_slice(store),
+            digest: hit.digest,
+            age: hit.age.map(convert::duration),
+        })),
+        Ok(Answer::Wait) => Ok(Said::Got(Get::Wait)),
+        // Without memory for it the load is lost, and ends as one that takes too long.
+        Ok(Answer::Fetch(fetch)) => {
+            Ok(Said::Got(numbers.name(fetch).map_or(Get::Wait, Get::Fetch)))
+        }
+        Err(error) => Err(error.into()),
     }
 }
 

@@ -34,5 +34,5 @@ mod settings;
 
 pub use component::{Component, ComponentError};
 pub use engine::WasiEngine;
-pub use instance::{Ask, StartError};
+pub use instance::StartError;
 pub use settings::{GroupSettings, RingSettings, Settings};

@@ -3,18 +3,19 @@
 use std::{
     collections::HashMap,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        Arc, Mutex, MutexGuard, PoisonError, TryLockError,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     thread,
     time::Instant as Clock,
 };
 
+use gocache::{Ask, Asks, Said, Tell};
 use gocache_core::{Done, Error, Fetch, Get, GroupId, Instant, Landing, Load, LoadError, Waiter};
 
 use crate::{
     component::{Component, one_line},
-    instance::{Ask, Called, Instance, Numbers, StartError, nobody},
+    instance::{Called, Instance, Numbers, StartError, nobody},
     settings::Settings,
 };
 
@@ -22,11 +23,16 @@ use crate::{
 /// behind it that breaks off.
 pub(crate) const BROKE_OFF: Error = Error::Failed;
 
+/// From this length on, what is done with a value may take longer than to copy it.
+const LONG: usize = 4 << 10;
+
 pub(crate) struct Seat {
     component: Component,
     place: usize,
     /// Traps until now.
     traps: AtomicU64,
+    /// Threads that wait for the lock.
+    seekers: AtomicUsize,
     state: Mutex<State>,
 }
 
@@ -58,8 +64,9 @@ impl Seat {
             waiting: HashMap::new(),
             lost: Vec::new(),
         };
-        let (component, traps) = (component.clone(), AtomicU64::new(0));
-        Ok(Self { component, place, traps, state: Mutex::new(state) })
+        let (component, traps, seekers) =
+            (component.clone(), AtomicU64::new(0), AtomicUsize::new(0));
+        Ok(Self { component, place, traps, seekers, state: Mutex::new(state) })
     }
 
     pub(crate) fn traps(&self) -> u64 {
@@ -68,7 +75,20 @@ impl Seat {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         // A panic here leaves at worst an instance that cannot be entered, and that one traps.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        match self.state.try_lock() {
+            Ok(state) => return state,
+            Err(TryLockError::Poisoned(state)) => return state.into_inner(),
+            Err(TryLockError::WouldBlock) => {}
+        }
+        self.seekers.fetch_add(1, Ordering::Relaxed);
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        self.seekers.fetch_sub(1, Ordering::Relaxed);
+        state
+    }
+
+    /// Whether somebody waits for the instance.
+    fn is_sought(&self) -> bool {
+        self.seekers.load(Ordering::Relaxed) > 0
     }
 
     /// Makes a call. `None`: there is no answer, and why has been logged.
@@ -163,21 +183,30 @@ impl Seat {
         got
     }
 
-    /// As `get` for each of these, in one call.
-    pub(crate) fn get_batch<'a>(
-        &self,
-        asks: impl ExactSizeIterator<Item = &'a Ask<'a>> + Clone,
-        now: Instant,
-    ) -> Vec<Result<Get, Error>> {
+    /// As `get` for each of these, in one call. Long values are lent only as long as nobody waits for
+    /// the instance.
+    pub(crate) fn get_batch(&self, asks: &Asks, now: Instant, tell: &mut Tell<'_>) {
         let mut state = self.lock();
-        let got = self.call_in(&mut state, |instance| instance.get_batch(asks.clone(), now));
-        let got = got.unwrap_or_else(|| asks.clone().map(|_| Err(BROKE_OFF)).collect());
-        for (ask, got) in asks.zip(&got) {
-            if let Ok(Get::Wait | Get::Fetch(_)) = got {
-                *state.waiting.entry((ask.group, ask.waiter)).or_default() += 1;
-            }
+        let mut waits = Vec::new();
+        let told = self.call_in(&mut state, |instance| {
+            instance.get_batch(asks, now, &mut |at, said| {
+                if let Ok(Said::Got(Get::Wait | Get::Fetch(_))) = said {
+                    waits.push(at);
+                }
+                match said {
+                    Ok(Said::Lent(lent)) if lent.bytes.len() >= LONG && self.is_sought() => {
+                        tell(at, Said::Lent(lent).kept().map(Said::Got));
+                    }
+                    said => tell(at, said),
+                }
+            })
+        });
+        if told.is_none() {
+            (0..asks.len()).for_each(|at| tell(at, Err(BROKE_OFF)));
         }
-        got
+        for Ask { group, waiter, .. } in waits.into_iter().map(|at| asks.at(at)) {
+            *state.waiting.entry((group, waiter)).or_default() += 1;
+        }
     }
 
     pub(crate) fn land(

@@ -1,5 +1,6 @@
 //! The engine over the real component in the real wasmtime.
 //!
+//! - `batch`: several requests in one call
 //! - `verbs`: what each call answers; the suite of the workspace says what clients see of it
 //! - `twin`: the same calls in the same order get the same answers from the core itself
 //! - `trap`: an instance dies, the engine does not, and everyone who waited is told
@@ -14,6 +15,7 @@
 
 mod guest;
 
+mod batch;
 mod compiled;
 mod follow;
 mod parts;

@@ -92,9 +92,22 @@ fn it_imports_nothing_and_answers_a_host_that_is_wrong() {
     let key = Val::List(vec![Val::U8(b'k')]);
     assert_eq!(call("stats", &[]), Err("unconfigured".to_owned()));
     assert_eq!(call("overdue", &[Val::U64(0)]), Err("unconfigured".to_owned()));
-    assert_eq!(call("remove", &[Val::U16(0), key, Val::U64(0)]), Err("unconfigured".to_owned()));
+    assert_eq!(
+        call("remove", &[Val::U16(0), key.clone(), Val::U64(0)]),
+        Err("unconfigured".to_owned())
+    );
+    let ask = Val::Record(vec![
+        ("group".to_owned(), Val::U16(0)),
+        ("key-bytes".to_owned(), Val::U32(u32::MAX)),
+        ("asker".to_owned(), Val::Enum("client".to_owned())),
+        ("waiter".to_owned(), Val::U64(0)),
+    ]);
+    // Keys that end behind the end of all keys.
+    let batch = [Val::List(vec![ask.clone(), ask]), key.clone(), Val::U64(0)];
+    assert_eq!(call("get-batch", &batch), Err("unconfigured".to_owned()));
     let configuration = [Val::List(Vec::new()), Val::Option(None), Val::U64(1)];
     assert_eq!(call("configure", &configuration), Ok(()));
     assert_eq!(call("configure", &configuration), Ok(()), "as often as one likes");
     assert_eq!(call("stats", &[]), Ok(()));
+    assert_eq!(call("get-batch", &batch), Ok(()), "of no group, each of them");
 }

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant as Clock},
 };
 
-use gocache::{Config, Engine, Overrides, Server};
+use gocache::{Ask, Asks, Config, Engine, Overrides, Said, Server};
 use gocache_core::{Asker, Error, Fetch, Get, GroupId, Instant, Waiter};
 use gocache_wasi::{Settings, StartError, WasiEngine};
 
@@ -163,4 +163,27 @@ fn a_value_that_memory_takes_but_once_is_refused_without_a_trap() {
     let done = land(&engine, large, value(&[7; 7 << 18]));
     assert_eq!((done.result, &*done.waiters), (Err(Error::OutOfMemory), &[Waiter(2)][..]));
     assert!(matches!(get(&engine, b"Tom", 3), Get::Hit(_)), "what is cached stays so");
+}
+
+#[test]
+fn all_who_are_asked_together_are_told_of_a_trap() {
+    let engine = cramped();
+    let client =
+        |key, waiter| Ask { group: SCORES, key, asker: Asker::Client, waiter: Waiter(waiter) };
+    let asks: Asks =
+        [client(&b"Tom"[..], 1), client(b"Ann", 2), client(b"Tom", 3)].into_iter().collect();
+    engine.get_batch(&asks, ZERO, &mut |_, said| {
+        assert!(matches!(said, Ok(Said::Got(Get::Wait | Get::Fetch(_)))));
+    });
+    // Keys that do not fit on their way in.
+    let long = vec![7; 8 << 20];
+    let asks: Asks = [client(&long, 4), client(b"Sam", 5)].into_iter().collect();
+    let mut told = Vec::new();
+    engine.get_batch(&asks, ZERO, &mut |at, said| told.push((at, said.map(drop))));
+    assert_eq!(told, [(0, Err(Error::Failed)), (1, Err(Error::Failed))]);
+    assert_eq!(engine.traps(), Some(1));
+    let lost = std::iter::from_fn(|| engine.overdue(ZERO));
+    let mut waiters: Vec<_> = lost.flat_map(|done| done.waiters.to_vec()).collect();
+    waiters.sort_unstable_by_key(|waiter| waiter.0);
+    assert_eq!(waiters, [1, 2, 3].map(Waiter), "who waited since before");
 }

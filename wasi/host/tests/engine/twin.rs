@@ -2,7 +2,7 @@
 
 use std::iter;
 
-use gocache::Engine;
+use gocache::{Ask, Asks, Engine, Said};
 use gocache_core::{
     Asker, Fetch, Get, Group, GroupId, Instant, Landing, LoadError, Node, Ring, Seed, Stats, Waiter,
 };
@@ -61,8 +61,9 @@ impl Walk {
     fn step(&mut self, step: u32, core: &Node, wasi: &WasiEngine) {
         self.now += self.draw(100);
         let now = Instant::from_millis(self.now);
-        match self.draw(11) {
+        match self.draw(13) {
             0..6 => self.get(step, core, wasi, now),
+            11.. => self.get_batch(step, core, wasi, now),
             6..9 if !self.air.is_empty() => self.land(step, core, wasi, now),
             9 => self.write(step, core, wasi, now),
             _ => {
@@ -89,6 +90,28 @@ impl Walk {
         assert_eq!(format!("{ours:?}"), format!("{theirs:?}"), "step {step}");
         if let (Ok(Get::Fetch(ours)), Ok(Get::Fetch(theirs))) = (ours, theirs) {
             self.air.push((ours, theirs));
+        }
+    }
+
+    /// Several at once from the one, and from the other one after the other.
+    fn get_batch(&mut self, step: u32, core: &Node, wasi: &WasiEngine, now: Instant) {
+        let group = GroupId(u16::try_from(self.draw(2)).unwrap());
+        let keys: Vec<_> =
+            (0..self.draw(9)).map(|_| [b'k'; 66][..self.draw(67) as usize].to_vec()).collect();
+        let (asker, waiter) = (Asker::Client, Waiter(u64::from(step)));
+        let asks: Asks = keys.iter().map(|key| Ask { group, key, asker, waiter }).collect();
+        let mut theirs = Vec::new();
+        wasi.get_batch(&asks, now, &mut |at, said| {
+            assert_eq!(at, theirs.len(), "in their order, in one instance");
+            theirs.push(said.and_then(Said::kept));
+        });
+        let ours: Vec<_> =
+            keys.iter().map(|key| core.get(group, key, asker, waiter, now)).collect();
+        assert_eq!(format!("{ours:?}"), format!("{theirs:?}"), "step {step}");
+        for both in ours.into_iter().zip(theirs) {
+            if let (Ok(Get::Fetch(ours)), Ok(Get::Fetch(theirs))) = both {
+                self.air.push((ours, theirs));
+            }
         }
     }
 

@@ -1,0 +1,69 @@
+//! Requests that are asked together with those of other connections.
+
+use gocache_core::{Error, Fetch, Value};
+
+use super::Conn;
+use crate::{
+    answer::write_lent,
+    asks::{Lent, Said},
+    batch::Wish,
+    plane::Plane,
+    turn::Turn,
+};
+
+/// Lent values from this length on are offered to the socket from where they lie. For shorter ones a
+/// call of the system costs more than the copy.
+const SENT_AS_LENT: usize = 32 << 10;
+
+impl Conn {
+    /// Whether a request of it is being asked together with those of others.
+    pub(crate) fn is_together(&self) -> bool {
+        self.together.is_some()
+    }
+
+    /// Whether the socket could be given the answer to that with the value from where it lies.
+    pub(crate) fn could_lend(&self, lent: &Lent<'_>) -> bool {
+        lent.bytes.len() >= SENT_AS_LENT && self.owed.is_empty() && self.front().1
+    }
+
+    /// Brings what the engine says of that request. What it returns of a lent value is to be sent behind
+    /// the output, or kept with [`Conn::append`]: it is too long to be copied behind its head.
+    pub(crate) fn told<'a>(
+        &mut self,
+        wish: Wish<'_>,
+        said: Result<Said<'a>, Error>,
+        fetches: &mut Vec<Fetch>,
+        turn: &Turn<'_>,
+    ) -> Option<&'a [u8]> {
+        let form = self.together.take()?;
+        let got = match said {
+            Ok(Said::Lent(lent)) if self.owed.is_empty() => {
+                turn.tally.hit(wish.group);
+                let form = self.begin_answer(form, turn);
+                let (lent, asked) = ((lent, wish.group), (wish.tags, wish.wanted));
+                return write_lent(&mut self.output, lent, asked, turn, form);
+            }
+            other => other.and_then(Said::kept),
+        };
+        let reply = wish.reply(got, fetches, turn);
+        self.reply(form, reply, turn);
+        None
+    }
+
+    /// Appends a part of a value to what there is to send.
+    pub(crate) fn append(&mut self, value: Value) {
+        self.output.push(value);
+    }
+
+    /// Takes up what has come behind a request that has been told of.
+    pub(crate) fn go_on(&mut self, plane: &mut impl Plane, turn: &Turn<'_>) {
+        if !self.input.is_empty() && !self.paused {
+            self.take_up(plane, turn);
+        }
+    }
+
+    /// Takes up no more in this turn.
+    pub(crate) fn put_off(&mut self) {
+        self.paused = !self.input.is_empty();
+    }
+}
