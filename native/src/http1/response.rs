@@ -146,6 +146,24 @@ mod tests {
         let (head, _) =
             complete(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 404 Not Found\r\nAge: 7\r\n\r\n");
         assert_eq!((head.status, head.age), (404, 7));
+        let switch = b"HTTP/1.1 101 Switching Protocols\r\n\r\nHTTP/1.1 200 OK\r\n\r\n";
+        assert!(matches!(Response::parse(switch), Response::Broken), "nobody asked for it");
+        assert!(matches!(Response::parse(b"HTTP/1.1 100 Continue\r\n\r\n"), Response::Partial));
+    }
+
+    #[test]
+    fn what_is_said_beside_the_body_is_read() {
+        let (head, _) = complete(
+            b"HTTP/1.0 200 OK\r\nConnection: a\r\nConnection: Keep-Alive\r\nConnection: b\r\n\
+              Content-Length: 3\r\nCache-Status: x\r\nContent-Encoding: gzip\r\n\r\n",
+        );
+        assert!(head.persists && head.has_cache_status && head.is_encoded);
+        let (head, _) = complete(
+            b"HTTP/1.1 200 OK\r\nConnection: close\r\nConnection: a\r\nContent-Length: 3\r\n\
+              Content-Encoding: Identity\r\nAge: old\r\n\r\n",
+        );
+        assert!(!head.persists && !head.has_cache_status && !head.is_encoded);
+        assert_eq!(head.age, 0);
     }
 
     #[test]

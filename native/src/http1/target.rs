@@ -117,7 +117,7 @@ mod tests {
 
     #[test]
     fn hosts_are_checked() {
-        for good in ["", "a", "a.b-c:80", "a:", "%41", "[::1]", "[::1]:8", "[v1.a]"] {
+        for good in ["", "a", "a.b-c:80", "a:", "%41", "[::1]", "[::1]:8", "[v1.a]", "[v1f.a:b]"] {
             assert!(is_authority(good.as_bytes()), "{good}");
         }
         for bad in [
@@ -125,6 +125,52 @@ mod tests {
             "a:1:2", "\u{e9}",
         ] {
             assert!(!is_authority(bad.as_bytes()), "{bad}");
+        }
+    }
+
+    #[test]
+    fn there_is_one_host_or_none_in_http_1_0() {
+        assert_eq!(check_host(0, b"", false), Ok(()));
+        assert_eq!(check_host(1, b"a:80", true), Ok(()));
+        for (count, host, is_1_1) in
+            [(0, "", true), (1, "a b", true), (1, "a b", false), (2, "a", true), (2, "a", false)]
+        {
+            assert!(check_host(count, host.as_bytes(), is_1_1).is_err(), "{count} {host}");
+        }
+    }
+
+    #[test]
+    fn the_form_of_a_target_goes_by_the_method() {
+        let is_good = |target: &str, method| check_target(target.as_bytes(), method).is_ok();
+        for target in ["/", "/a?b", "//a", "http://h", "HTTP://h:80?x", "http://[::1]/a"] {
+            assert!(is_good(target, "GET") && is_good(target, "OPTIONS"), "{target}");
+            assert!(!is_good(target, "CONNECT"), "{target}");
+        }
+        assert!(is_good("*", "OPTIONS"));
+        for target in ["h:80", "[::1]:80"] {
+            assert!(is_good(target, "CONNECT") && !is_good(target, "GET"), "{target}");
+        }
+        for target in [
+            "*",
+            "",
+            "a",
+            "https://h/",
+            "http:/h/",
+            "http://",
+            "http:///a",
+            "http://:80/",
+            "http://u@h/",
+            "/a<b",
+            "/a#b",
+            "/\u{e9}",
+            "h:",
+            ":80",
+            "h:8x",
+            "h80",
+            "8",
+            "a b:80",
+        ] {
+            assert!(!is_good(target, "GET") && !is_good(target, "CONNECT"), "{target}");
         }
     }
 }
