@@ -69,7 +69,7 @@ impl Text {
         field: Some(RETRY),
     };
 
-    fn plain(status: Status, text: String) -> Self {
+    pub(crate) fn plain(status: Status, text: String) -> Self {
         Self { status, content_type: TEXT_PLAIN, body: Cow::Owned(text), field: None }
     }
 }
@@ -91,11 +91,6 @@ impl Answer {
             _ => None,
         };
         Self::Text(Text { field, ..Text::plain(status, line.into() + "\n") })
-    }
-
-    /// Text that needs no field beside it.
-    pub(crate) fn text(status: Status, text: String) -> Self {
-        Self::Text(Text::plain(status, text))
     }
 
     /// That a key has other methods only.

@@ -4,7 +4,7 @@ use gocache_core::{Asker, Route, Status, Waiter};
 use subtle::ConstantTimeEq;
 
 use crate::{
-    answer::Answer,
+    answer::{Answer, Text},
     asks::Ask,
     batch::Wish,
     engine::Engine,
@@ -138,7 +138,7 @@ impl<E: Engine> DataPlane<'_, E> {
 
 fn no_such_group(route: &Route<'_>) -> Answer {
     match escaped("no such group: ", &route.group, "\n") {
-        Ok(text) => Answer::text(Status::NotFound, text),
+        Ok(text) => Answer::Text(Text::plain(Status::NotFound, text)),
         Err(error) => Answer::failed(error.into()),
     }
 }

@@ -79,3 +79,15 @@ impl Source<'_> {
         self.file.parent().unwrap_or(Path::new("")).join(path.get_ref())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whatever_is_quoted_an_error_is_one_line() {
+        let message = "unknown field `a\nb\r\u{1b}[1m`".to_owned();
+        let error = ConfigError::whole_file(Path::new("gocache.toml"), message);
+        assert_eq!(error.to_string(), "gocache.toml: unknown field `a; b\\r\\u{1b}[1m`");
+    }
+}

@@ -242,10 +242,6 @@ fn each_mistake_is_pointed_at() {
         ("listen = 1".to_owned(), "(text):1:10:"),
         ("listen = \n".to_owned(), "(text):1:10:"),
         (format!("{ORIGIN}{GROUP}color = 1\n"), "(text):7:1: unknown field `color`"),
-        (
-            format!("{ORIGIN}{GROUP}\"a\\n\\u001B[1m\" = 1\n"),
-            "(text):7:1: unknown field `a; \\u{1b}[1m`",
-        ),
         (format!("{ORIGIN}{GROUP}{GROUP}"), "(text):7:9: duplicate key"),
         (GROUP.replace("api", "db") + ORIGIN, "(text):2:10: no origin is named \"db\""),
         (ORIGIN.replace("http\"", "ftp\"") + GROUP, "(text):2:8: kind is"),

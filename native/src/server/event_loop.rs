@@ -6,7 +6,7 @@
 
 use std::{collections::VecDeque, io, mem, sync::atomic::Ordering, time::Duration};
 
-use gocache_core::{Error, Fetch, Found, Instant, Landing, Load, LoadError};
+use gocache_core::Instant;
 use mio::{Events, Poll, Token, net::TcpListener};
 use slab::Slab;
 
@@ -16,7 +16,7 @@ use super::{
     lanes::{Post, Stage},
     listen::BACKLOG,
     relays::Relays,
-    shared::{Current, Route, Shared},
+    shared::{Current, Shared},
     timers::{Owner, Timers},
     together::AT_ONCE,
     upstreams::Upstreams,
@@ -24,8 +24,6 @@ use super::{
 use crate::{
     batch::Batch,
     clock::Epoch,
-    config::Config,
-    data::Address,
     engine::Engine,
     locks::assert_none_held,
     output::Output,
@@ -41,9 +39,6 @@ const READ: usize = 16 << 10;
 /// Connections that go on in a turn. Whoever has asked just now waits for no more than these, however
 /// many there are who ask without end.
 const GO_ON_A_TURN: usize = 16;
-
-/// Who is told in a turn of a load that is over. There may be many thousands who waited for it.
-const TOLD_A_TURN: usize = 256;
 
 /// Bytes of plaintext taken from TLS at once: those of a record (RFC 8446, 5.1).
 const RECORD: usize = 16 << 10;
@@ -89,7 +84,7 @@ pub(super) struct EventLoop {
     /// Connections that had their turn and have more to do. They take turns among each other.
     pub(super) goes_on: VecDeque<usize>,
     /// Who waited for loads that are over, and has yet to be told.
-    untold: VecDeque<Post>,
+    pub(super) untold: VecDeque<Post>,
     pub(super) relays: Relays,
     pub(super) scratch: Box<[u8]>,
     /// Where what came over TLS is deciphered to.
@@ -292,68 +287,6 @@ impl EventLoop {
                 0 => clients.get(token / 2).is_some_and(|client| client.number == number),
                 _ => upstreams.is(token / 2, number),
             });
-        }
-    }
-
-    fn posts<E: Engine>(&mut self, shared: &Shared<E>) {
-        self.untold.extend(shared.control.collect(self.lane));
-        let mut left = TOLD_A_TURN;
-        while left > 0
-            && let Some(mut post) = self.untold.pop_front()
-        {
-            let told = post.waiters.len().min(left);
-            left -= told;
-            for waiter in post.waiters.drain(..told) {
-                self.tell(&shared.config, waiter.into(), &post.result);
-            }
-            if !post.waiters.is_empty() {
-                self.untold.push_front(post);
-            }
-        }
-    }
-
-    /// Begins a load where the core wants it.
-    fn dispatch<E: Engine>(&mut self, shared: &Shared<E>, fetch: Fetch) {
-        match shared.route(&fetch, self.local.clock.now()) {
-            Route::Exchange(upstream) => self.begin_load(shared, fetch, upstream),
-            Route::Pool(pool) => {
-                if let Err(fetch) = pool.submit(fetch) {
-                    self.land(shared, fetch, Err(LoadError::Busy));
-                }
-            }
-            Route::Nowhere(error) => self.land(shared, fetch, Err(error)),
-        }
-    }
-
-    pub(super) fn land<E: Engine>(
-        &mut self,
-        shared: &Shared<E>,
-        fetch: Fetch,
-        result: Result<Load, LoadError>,
-    ) {
-        match shared.engine.land(fetch, result, self.local.clock.now()) {
-            Landing::Refetch(fetch) => self.errands.fetches.push(fetch),
-            Landing::Done(done) => {
-                let (lane, mut told, mut rest) = (self.lane, 0, None);
-                shared.control.deliver(done, Some(lane), |address, result| {
-                    told += 1;
-                    if told <= TOLD_A_TURN {
-                        return self.tell(&shared.config, address, result);
-                    }
-                    let rest = rest.get_or_insert_with(|| Post::new(result));
-                    rest.waiters.push(address.into());
-                });
-                self.untold.extend(rest);
-            }
-        }
-    }
-
-    /// Brings the outcome of a load to a connection of this loop. It may be one of very many, and who
-    /// asks just now does not wait for all their answers to be sent.
-    fn tell(&mut self, config: &Config, address: Address, result: &Result<Found, Error>) {
-        if let Some(client) = self.clients.get_mut(address.slot) {
-            client.conn.land(address.serial, result.clone(), &self.local.turn(config));
-            self.mark_again(address.slot);
         }
     }
 

@@ -6,6 +6,7 @@ mod event_loop;
 mod lanes;
 mod link;
 mod listen;
+mod loads;
 mod planes;
 mod relays;
 mod secure;

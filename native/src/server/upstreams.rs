@@ -64,10 +64,8 @@ impl EventLoop {
         if upstream.peer.is_none() && is_dot_segment(fetch.key()) {
             return self.land(shared, fetch, Err(LoadError::NotFound));
         }
-        let request = shared.request("GET", upstream, fetch.group(), fetch.key(), None);
-        let request = match request {
-            Ok(request) => request,
-            Err(error) => return self.land(shared, fetch, Err(error.into())),
+        let Ok(request) = shared.request("GET", upstream, fetch.group(), fetch.key(), None) else {
+            return self.land(shared, fetch, Err(LoadError::OutOfMemory));
         };
         let max_value = shared.config.limits.value_bytes;
         let purpose = Purpose::Load(fetch);

@@ -6,12 +6,15 @@ use std::{
     sync::Arc,
 };
 
-use gocache_core::{Asker, Done, Get, GroupId, Stats, Waiter};
+use gocache_core::{
+    Asker, Done, Error, Fetch, Found, Get, GroupId, Landing, Load, LoadError, Stats, Waiter,
+};
 use mio::{Interest, Waker};
 
 use super::super::*;
 use crate::{
     asks::{Asks, Lent, Said},
+    config::Config,
     engine::{self, Node, Tell},
     server::lanes::Control,
 };
