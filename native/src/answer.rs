@@ -106,6 +106,7 @@ impl Answer {
         })
     }
 
+    #[inline(always)]
     pub(crate) fn value(
         found: Found,
         group: GroupId,

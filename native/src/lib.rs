@@ -2,7 +2,8 @@
 //!
 //! The path of a request through the files: `server` (sockets and loops) -> `tls` (where the port
 //! is not plain) -> `conn` (one connection) -> `http1` (heads and bodies) -> `data` (the data
-//! plane) -> [`Engine`] (the core) -> `answer` -> `output` -> `server`. A load goes from the core to
+//! plane) -> [`Engine`] (the core) -> `answer` -> `output` -> `server`. Where the engine is asked
+//! together what several connections want, `batch` stands before it. A load goes from the core to
 //! `upstream` (peers and HTTP origins) or `origin` (sources that need a thread), and back through
 //! the core to all who wait. A write is granted in `writes`, and goes through the cluster in
 //! `server/relays`.

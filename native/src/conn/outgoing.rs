@@ -15,6 +15,11 @@ impl Conn {
         !self.output.is_empty()
     }
 
+    /// Bytes that are to be sent.
+    pub(crate) fn unsent(&self) -> usize {
+        self.output.len()
+    }
+
     /// The next bytes to send that stand in one piece, and whether they are all.
     pub(crate) fn front(&self) -> (&[u8], bool) {
         let front = self.output.front();

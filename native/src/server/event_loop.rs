@@ -91,6 +91,8 @@ pub(super) struct EventLoop {
     pub(super) plain: Box<[u8]>,
     /// A buffer for the answers of each connection that has its turn at once with others.
     pub(super) spares: Box<[Output]>,
+    /// How many those are now.
+    pub(super) at_once: usize,
     /// The batch of before, empty: its memory is used again.
     pub(super) was_batch: Batch,
     drain_until: Instant,
@@ -131,6 +133,7 @@ impl EventLoop {
             scratch: vec![0; READ].into(),
             plain: vec![0; RECORD].into(),
             spares: (0..AT_ONCE).map(|_| Output::default()).collect(),
+            at_once: AT_ONCE,
             was_batch: Batch::default(),
             drain_until,
         }
@@ -194,7 +197,7 @@ impl EventLoop {
         let mut dirty = mem::replace(&mut self.dirty, mem::take(&mut self.was_dirty));
         dirty.extend(self.goes_on.drain(..going_on));
         if E::BATCHES && self.plane == PlaneKind::Data {
-            dirty.chunks(AT_ONCE).for_each(|slots| self.pump_together(shared, slots));
+            self.pump_together(shared, &dirty);
         } else {
             dirty.iter().for_each(|&slot| self.pump(shared, slot));
         }

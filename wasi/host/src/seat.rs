@@ -183,8 +183,8 @@ impl Seat {
         got
     }
 
-    /// As `get` for each of these, in one call. Long values are lent only as long as nobody waits for
-    /// the instance.
+    /// As `get` for each of these, in one call. What is lent lies in the instance, whose lock is held
+    /// while it is told of: long values are lent only as long as nobody waits for that.
     pub(crate) fn get_batch(&self, asks: &Asks, now: Instant, tell: &mut Tell<'_>) {
         let mut state = self.lock();
         let mut waits = Vec::new();

@@ -16,11 +16,15 @@
 //! | `ours.rs` | the two servers, child processes |
 //! | `calls.rs` | the engines without a server around them |
 //! | `start.rs` | from a file to an instance, and from a trap to the next one |
+//! | `hanging.rs` | hits while every origin hangs |
+//! | `stock.rs` | stock `wasmtime serve`, where there is one |
 
 mod calls;
 mod cases;
+mod hanging;
 mod ours;
 mod start;
+mod stock;
 
 #[path = "../../tests/engine/guest.rs"]
 mod guest;
@@ -51,7 +55,7 @@ use std::{
 
 use gocache_wasi::{Component, ComponentError};
 
-use cases::{Bar, Case, Plan};
+use cases::{Bar, Case, Payload, Plan};
 use cores::Cores;
 use server::{Server, Target};
 
@@ -79,6 +83,7 @@ fn bench(arguments: &[String]) -> io::Result<()> {
         return Ok(());
     }
     let (plan, cases) = arrange(arguments)?;
+    let is_whole = cases.len() == cases::all().len();
     let component = component().map_err(io::Error::other)?;
     let cores = Cores::choose()?;
     let files = tempfile::tempdir()?;
@@ -89,7 +94,9 @@ fn bench(arguments: &[String]) -> io::Result<()> {
         start::measure(&compiled)?;
         calls::measure(&component)?;
     }
-    let mut servers = [ours::start(&cores, None)?, ours::start(&cores, Some(&compiled))?];
+    let origin = hanging::origin()?;
+    let mut servers =
+        [ours::start(&cores, origin, None)?, ours::start(&cores, origin, Some(&compiled))?];
     println!("Resident when empty: {}", ours::resident(&servers)?);
     for server in &mut servers {
         ours::fill(server)?;
@@ -99,7 +106,15 @@ fn bench(arguments: &[String]) -> io::Result<()> {
     for case in &cases {
         println!("{}", measure(case, &servers, &plan, &cores)?);
     }
-    println!("Resident when full: {}", ours::resident(&servers)?);
+    println!("Resident when full: {}\n", ours::resident(&servers)?);
+    if is_whole {
+        let ours = servers[1].target(&Payload::SMALL)?;
+        {
+            let _pinned = cores.pin_client()?;
+            hanging::measure(&ours, ours::BASE, &plan)?;
+        }
+        stock::measure(&ours, &plan, &cores)?;
+    }
     println!("{cores}");
     Ok(())
 }

@@ -1,10 +1,10 @@
 //! The two servers: this program over again, with the native core or with the component. Their values
-//! are put, and nothing is ever asked of their origin.
+//! are put; their origin never answers.
 
 use std::{
     fs,
     io::{self, Read, Write},
-    net::TcpStream,
+    net::{SocketAddr, TcpStream},
     path::Path,
     process::{ExitCode, Stdio},
     sync::Arc,
@@ -28,7 +28,7 @@ use crate::speech::Speech;
 pub(crate) const NATIVE: &str = "--native";
 pub(crate) const WASI: &str = "--wasi";
 
-const BASE: &str = "/_gocache/bench/";
+pub(crate) const BASE: &str = "/_gocache/bench/";
 const TOKEN: &str = "a-token-of-those-who-write";
 
 #[derive(Parser)]
@@ -54,7 +54,11 @@ pub(crate) fn serve(arguments: &[String]) -> ExitCode {
 }
 
 /// Starts one: the native one, or that of a component.
-pub(crate) fn start(cores: &Cores, component: Option<&Path>) -> io::Result<server::Server> {
+pub(crate) fn start(
+    cores: &Cores,
+    origin: SocketAddr,
+    component: Option<&Path>,
+) -> io::Result<server::Server> {
     let files = TempDir::new()?;
     let [address, ops_address] = free_addresses()?;
     let configuration = files.path().join("gocache.toml");
@@ -65,10 +69,12 @@ loops = {}
 log = "warn"
 [origins.none]
 kind = "http"
-url = "http://127.0.0.1:1/"
+url = "http://{origin}/"
 [groups.bench]
 origin = "none"
 budget = "64 MiB"
+[deadlines]
+load = "60s"
 [writes]
 token = "{TOKEN}"
 "#,
