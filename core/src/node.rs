@@ -182,7 +182,7 @@ impl<R: RawRwLock, A: Memory, G: Borrow<Group<R, A>>> Node<R, A, G> {
     #[inline(never)]
     pub fn add(&mut self, group: G) -> Result<GroupId, AddError> {
         let id = u16::try_from(self.groups.len()).map_err(|_| AddError::TooMany)?;
-        if self.group(group.borrow().name()).is_some() {
+        if self.group_named(group.borrow().name()).is_some() {
             return Err(AddError::Taken);
         }
         room::push(&mut self.groups, Some(group)).map_err(|_| AddError::OutOfMemory)?;
@@ -213,13 +213,13 @@ impl<R: RawRwLock, A: Memory, G: Borrow<Group<R, A>>> Node<R, A, G> {
 
     /// The number of the group of a name. Nodes have a handful of groups: a scan beats a table.
     #[must_use]
-    pub fn group(&self, name: &[u8]) -> Option<GroupId> {
+    pub fn group_named(&self, name: &[u8]) -> Option<GroupId> {
         self.groups().find_map(|(id, group)| (group.name() == name).then_some(id))
     }
 
     /// The group of a number.
     #[must_use]
-    pub fn engine(&self, group: GroupId) -> Option<&Group<R, A>> {
+    pub fn group(&self, group: GroupId) -> Option<&Group<R, A>> {
         self.handle(group).map(G::borrow)
     }
 
@@ -249,7 +249,7 @@ impl<R: RawRwLock, A: Memory, G: Borrow<Group<R, A>>> Node<R, A, G> {
         waiter: Waiter,
         now: Instant,
     ) -> Result<Get<A>, Error> {
-        let engine = self.engine(group).ok_or(Error::NoSuchGroup)?;
+        let engine = self.group(group).ok_or(Error::NoSuchGroup)?;
         #[cfg(feature = "ring")]
         let source = || self.source(key, asker);
         #[cfg(not(feature = "ring"))]
@@ -270,7 +270,7 @@ impl<R: RawRwLock, A: Memory, G: Borrow<Group<R, A>>> Node<R, A, G> {
         now: Instant,
     ) -> Landing<A> {
         let Fetch { group, flight, ref key, source } = fetch;
-        let Some(engine) = self.engine(group) else {
+        let Some(engine) = self.group(group) else {
             let waiters = Vec::new_in(self.groups.allocator().clone());
             return Landing::Done(Done { group, result: Err(Error::NoSuchGroup), waiters });
         };
@@ -295,7 +295,7 @@ impl<R: RawRwLock, A: Memory, G: Borrow<Group<R, A>>> Node<R, A, G> {
     /// Forgets the cached value of a key on this node; a load in the air will not bring it back.
     /// Says whether there was a value.
     pub fn remove(&self, group: GroupId, key: &[u8], now: Instant) -> bool {
-        self.engine(group).is_some_and(|engine| engine.remove(key, now))
+        self.group(group).is_some_and(|engine| engine.remove(key, now))
     }
 
     /// Stores a value, as if a load had just brought it, for a key that this node owns; of another
@@ -309,7 +309,7 @@ impl<R: RawRwLock, A: Memory, G: Borrow<Group<R, A>>> Node<R, A, G> {
     /// [`Error::TooLarge`] or [`Error::OutOfMemory`], and an older value is gone even so;
     /// [`Error::KeyTooLong`] or [`Error::NoSuchGroup`], and nothing has changed.
     pub fn put(&self, group: GroupId, key: &[u8], value: &[u8], now: Instant) -> Result<(), Error> {
-        let engine = self.engine(group).ok_or(Error::NoSuchGroup)?;
+        let engine = self.group(group).ok_or(Error::NoSuchGroup)?;
         let limit = engine.tunable.key_bytes();
         if key.len() > limit {
             return Err(Error::KeyTooLong { limit });

@@ -271,8 +271,11 @@ fn groups_are_told_apart_and_named_once() {
     let other = node
         .add(Group::new("other", settings(), Seed::new(1)).expect("memory"))
         .expect("a new name");
-    assert_eq!((node.group(b"scores"), node.group(b"other")), (Some(scores), Some(other)));
-    assert_eq!(node.group(b"nobody"), None);
+    assert_eq!(
+        (node.group_named(b"scores"), node.group_named(b"other")),
+        (Some(scores), Some(other))
+    );
+    assert_eq!(node.group_named(b"nobody"), None);
 }
 
 /// All of them in one chain, which takes no deep stack to drop.
@@ -314,7 +317,7 @@ fn a_node_that_follows_lands_what_began_before() {
     }
     let mut last = Shared::new_in(Global);
     assert_eq!(last.adopt(GroupId(2), group("scores")), Ok(()));
-    assert!(last.engine(GroupId(0)).is_none(), "a number that is free");
+    assert!(last.group(GroupId(0)).is_none(), "a number that is free");
     let nobody = last.get(GroupId(0), b"Tom", Asker::Client, Waiter(4), NOW);
     assert_eq!(nobody.err(), Some(Error::NoSuchGroup));
 }

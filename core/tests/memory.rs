@@ -217,7 +217,7 @@ fn a_hit_allocates_nothing() {
         let loader =
             group().with_getter(|_: &[u8]| -> Result<Value, LoadError> { Err(LoadError::Failed) });
         for number in 0..KEYS {
-            for group in [node.engine(id).expect("the only group"), loader.group()] {
+            for group in [node.group(id).expect("the only group"), loader.group()] {
                 group.insert(&[number as u8], &[7; 100], None, NOW).expect("it fits");
             }
         }

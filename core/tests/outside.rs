@@ -125,7 +125,7 @@ fn whatever_goes_is_given_back_outside_of_the_locks() {
         let lifetime = Some(Duration::from_secs(10));
         let budget = 64 << 10;
         let node = node(Settings { budget, eviction, lifetime, shards, ..Settings::default() });
-        let group = node.engine(GROUP).expect("the only group");
+        let group = node.group(GROUP).expect("the only group");
         let get = |key: u32| node.get(GROUP, &key.to_le_bytes(), Asker::Client, Waiter(1), NOW);
 
         assert!(returned(|| put(&node, 0..200, NOW)) > 130, "evicted");
@@ -156,12 +156,12 @@ fn whatever_goes_is_given_back_outside_of_the_locks() {
 #[test]
 fn a_value_that_flushes_overtake_is_not_taken_for_a_later_one() {
     let node = Rc::new(node(Settings { budget: 64 << 10, ..Settings::default() }));
-    let group = node.engine(GROUP).expect("the only group");
+    let group = node.group(GROUP).expect("the only group");
     for (before, after) in (0..40).flat_map(|before| (1..40).map(move |after| (before, after))) {
         let others = Rc::clone(&node);
         MEANWHILE.set(Some(Box::new(move || {
             for _ in 0..before {
-                others.engine(GROUP).expect("the only group").flush();
+                others.group(GROUP).expect("the only group").flush();
                 sweep(&others, NOW);
             }
         })));

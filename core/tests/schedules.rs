@@ -96,7 +96,7 @@ impl World {
     }
 
     fn group(&self) -> &Group<Turns> {
-        self.node.engine(GROUP).expect("the only group")
+        self.node.group(GROUP).expect("the only group")
     }
 
     /// Asks for a key, and holds what is there.

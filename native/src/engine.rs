@@ -138,7 +138,7 @@ impl Engine for Node {
         join(&mut node, after)?;
         // From here on nothing fails: the groups are those that are being served.
         for id in after.ids() {
-            match (after.listed(id), node.engine(id)) {
+            match (after.listed(id), node.group(id)) {
                 (Some(group), Some(engine)) => engine.adjust(&after.settings(group)),
                 // It gives its memory back at once, and keeps nothing that still lands.
                 (None, Some(engine)) => engine.set_budget(0),

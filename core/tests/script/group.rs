@@ -92,7 +92,7 @@ impl<A: Memory + Gauge> GroupRun<A> {
     }
 
     fn group(&self) -> &Group<SpinLock, A> {
-        self.node.engine(GROUP).expect("the only group")
+        self.node.group(GROUP).expect("the only group")
     }
 
     fn at(&self) -> Instant {

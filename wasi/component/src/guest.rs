@@ -186,7 +186,7 @@ impl State {
         let places = node.groups().last().map_or(0, |(id, _)| usize::from(id.0) + 1);
         // Without memory for them nothing is told.
         if counters.try_reserve_exact(places).is_ok() {
-            let stats = |id| node.engine(GroupId(id)).map(|group| group.stats());
+            let stats = |id| node.group(GroupId(id)).map(|group| group.stats());
             counters.extend((0..).take(places).map(|id| Maybe::from(stats(id))));
         }
         let list = List::of(&counters);
@@ -238,7 +238,7 @@ fn follow(before: Option<&Node>, told: &Configuration<'_>) -> Result<Node, Wrong
     for id in (0..told.groups.len()).map_while(|id| u16::try_from(id).ok()).map(GroupId) {
         let Some(group) = told.group(id) else { continue };
         let name = told.name(group);
-        if node.group(name).is_some() {
+        if node.group_named(name).is_some() {
             return Err(refuse(AddError::Taken));
         }
         let settings = convert::settings(group)

@@ -148,7 +148,7 @@ impl<N: Named, R: RawRwLock + Send + Sync> Crowd<N, R> {
     }
 
     fn group(&self) -> &Group<R> {
-        self.node.engine(GroupId(0)).expect("the group that was added")
+        self.node.group(GroupId(0)).expect("the group that was added")
     }
 }
 

@@ -80,7 +80,7 @@ fn answer(site: &Site, method: Method, request: &IncomingRequest) -> Answer {
     if let Some(nodes) = site.nodes(&question.key) {
         return passed_on(ask_nodes(site, nodes, &question, &fields));
     }
-    match site.node.group(&question.group) {
+    match site.node.group_named(&question.group) {
         Some(group) => get(site, group, &question),
         None => question.no_such_group(),
     }

@@ -76,7 +76,7 @@ async fn answer(site: &Site, method: Method, target: &str, fields: &Fields) -> A
     if let Some(nodes) = site.nodes(&question.key) {
         return passed_on(ask_nodes(site, nodes, &question, fields).await);
     }
-    match site.node.group(&question.group) {
+    match site.node.group_named(&question.group) {
         Some(group) => get(site, group, &question).await,
         None => question.no_such_group(),
     }
