@@ -1,6 +1,6 @@
 //! The data plane: a request for a key -> what the core says of it.
 
-use gocache_core::{Asker, Route, Status, Waiter};
+use gocache_core::{Asker, GroupId, Route, Status, Waiter};
 use subtle::ConstantTimeEq;
 
 use crate::{
@@ -57,33 +57,10 @@ impl<E: Engine> Plane for DataPlane<'_, E> {
     const BATCHES: bool = E::BATCHES;
 
     fn ask(&mut self, request: &Request<'_>, turn: &Turn<'_>) -> Reply {
-        let route = match Route::parse(&turn.config.base, request.target) {
-            Ok(route) => route,
-            Err(error) => return Reply::Now(Answer::line(error.into(), error.to_string())),
-        };
-        if !request.method.is_read() {
-            return match self.grant(request, &route, turn) {
-                Ok(write) => self.write(write, turn),
-                Err(answer) => Reply::Now(answer),
-            };
+        match turn.recurring.route(request.target).filter(|_| request.method.is_read()) {
+            Some((group, key)) => self.get(group, key, request, turn),
+            None => self.ask_elsewhere(request, turn),
         }
-        let Some(group) = turn.config.group(&route.group) else {
-            return Reply::Now(no_such_group(&route));
-        };
-        let asker = asker(request, turn, self.is_node);
-        let Address { slot, serial, .. } = self.errands.address();
-        let waiter = self.errands.next.into();
-        let (tags, wanted) = (request.if_none_match.as_deref(), request.wanted());
-        let wish = Wish { serial, group, key: &route.key, tags, wanted: wanted.as_ref() };
-        if E::BATCHES {
-            let ask = Ask { group, key: &route.key, asker, waiter };
-            return match self.errands.batch.push(slot, wish, ask) {
-                Ok(()) => Reply::Together,
-                Err(error) => Reply::Now(Answer::failed(error.into())),
-            };
-        }
-        let got = self.engine.get(group, &route.key, asker, waiter, turn.clock.now());
-        wish.reply(got, &mut self.errands.fetches, turn)
     }
 
     fn intake(&mut self, request: &Request<'_>, turn: &Turn<'_>) -> Intake {
@@ -112,6 +89,44 @@ impl<E: Engine> Plane for DataPlane<'_, E> {
 }
 
 impl<E: Engine> DataPlane<'_, E> {
+    /// A request for something else than a plain key of the group that was asked last.
+    #[inline(never)]
+    fn ask_elsewhere(&mut self, request: &Request<'_>, turn: &Turn<'_>) -> Reply {
+        let route = match Route::parse(&turn.config.base, request.target) {
+            Ok(route) => route,
+            Err(error) => return Reply::Now(Answer::line(error.into(), error.to_string())),
+        };
+        if !request.method.is_read() {
+            return match self.grant(request, &route, turn) {
+                Ok(write) => self.write(write, turn),
+                Err(answer) => Reply::Now(answer),
+            };
+        }
+        let Some(group) = turn.config.group(&route.group) else {
+            return Reply::Now(no_such_group(&route));
+        };
+        turn.recurring.note(group);
+        self.get(group, &route.key, request, turn)
+    }
+
+    #[inline]
+    fn get(&mut self, group: GroupId, key: &[u8], request: &Request<'_>, turn: &Turn<'_>) -> Reply {
+        let asker = asker(request, turn, self.is_node);
+        let Address { slot, serial, .. } = self.errands.address();
+        let waiter = self.errands.next.into();
+        let (tags, wanted) = (request.if_none_match.as_deref(), request.wanted());
+        let wish = Wish { serial, group, key, tags, wanted: wanted.as_ref() };
+        if E::BATCHES {
+            let ask = Ask { group, key, asker, waiter };
+            return match self.errands.batch.push(slot, wish, ask) {
+                Ok(()) => Reply::Together,
+                Err(error) => Reply::Now(Answer::failed(error.into())),
+            };
+        }
+        let got = self.engine.get(group, key, asker, waiter, turn.clock.now());
+        wish.reply(got, &mut self.errands.fetches, turn)
+    }
+
     /// Grants a write, if it is one and may be.
     #[cold]
     fn grant(

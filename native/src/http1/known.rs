@@ -1,5 +1,5 @@
 //! Requests whose fields are known: a client sends the same ones with nearly every request, and what was
-//! read of them once need not be read again.
+//! read of them once need not be read again. So it is with the beginnings of the paths that it asks for.
 //!
 //! Note is taken only of a GET for a path with fields that say nothing to this server. The fields go up to
 //! the empty line: so the same bytes have the same meaning again, and what is found here is what
@@ -13,15 +13,28 @@ const PLACES: usize = 64;
 const LONGEST: usize = 512;
 
 const METHOD: &[u8] = b"GET ";
+const ANY_PATH: &[u8] = b"GET /";
 const VERSION: &[u8] = b" HTTP/1.1\r\n";
 
-/// The fields of the last requests, each from behind its request-line to the empty line.
+/// What is known of the last requests.
 #[derive(Debug)]
-pub(crate) struct KnownFields([Vec<u8>; PLACES]);
+pub(crate) struct KnownFields([Known; PLACES]);
+
+#[derive(Debug)]
+struct Known {
+    /// The request-line up to the last slash of the path: most paths of a client differ only behind it.
+    begin: Vec<u8>,
+    /// From behind the request-line to the empty line.
+    fields: Vec<u8>,
+}
+
+impl Known {
+    const NOTHING: Self = Self { begin: Vec::new(), fields: Vec::new() };
+}
 
 impl Default for KnownFields {
     fn default() -> Self {
-        Self([const { Vec::new() }; PLACES])
+        Self([Known::NOTHING; PLACES])
     }
 }
 
@@ -35,11 +48,15 @@ impl KnownFields {
         bytes: &'a [u8],
         limits: &HeadLimits,
     ) -> Option<(Request<'a>, usize)> {
-        let fields = self.0.get(usize::from(place) % PLACES).filter(|fields| !fields.is_empty())?;
-        let rest = bytes.strip_prefix(METHOD).filter(|rest| rest.starts_with(b"/"))?;
-        let (target, rest) = rest.split_at(PATH.prefix(rest));
+        let Known { begin, fields } = self.0.get(usize::from(place) % PLACES)?;
+        if fields.is_empty() {
+            return None;
+        }
+        let rest = bytes.strip_prefix(&**begin).or_else(|| bytes.strip_prefix(ANY_PATH))?;
+        let end = bytes.len() - rest.len() + PATH.prefix(rest);
+        let (target, rest) = (bytes.get(METHOD.len()..end)?, bytes.get(end..)?);
         let is_known = rest.strip_prefix(VERSION)?.starts_with(fields);
-        let line = METHOD.len() + target.len() + VERSION.len();
+        let line = end + VERSION.len();
         let used = line + fields.len();
         let is_within =
             target.len() <= limits.target && line <= limits.line() && used <= limits.bytes;
@@ -55,8 +72,10 @@ impl KnownFields {
             && request.is_plain()
         {
             let known = &mut self.0[usize::from(place) % PLACES];
-            known.clear();
-            known.extend_from_slice(fields);
+            known.begin.clear();
+            known.begin.extend_from_slice(up_to_last_slash(line, request.target));
+            known.fields.clear();
+            known.fields.extend_from_slice(fields);
         }
     }
 
@@ -80,8 +99,16 @@ impl KnownFields {
 
     /// Forgets all of them: the limits are others now.
     pub(crate) fn clear(&mut self) {
-        self.0.iter_mut().for_each(Vec::clear);
+        self.0.fill_with(|| Known::NOTHING);
     }
+}
+
+fn up_to_last_slash<'a>(line: &'a [u8], target: &[u8]) -> &'a [u8] {
+    let last = target.iter().rposition(|&byte| byte == b'/');
+    // Of an absolute-form it may be one of the scheme's, with an authority behind it.
+    let last = last.filter(|_| target.starts_with(b"/"));
+    let begin = last.and_then(|last| line.get(..=METHOD.len() + last));
+    begin.filter(|begin| begin.len() <= LONGEST).unwrap_or(ANY_PATH)
 }
 
 #[cfg(test)]
@@ -91,10 +118,17 @@ mod tests {
     const LIMITS: HeadLimits = HeadLimits { bytes: 100, fields: 3, target: 30 };
     const FIELDS: &str = "Host: h\r\nAccept: */*\r\n\r\n";
 
-    /// What is said of a head after another one of the same fields; and whether these were known.
+    /// What is said of a head after other ones of the same fields; and whether these were known.
     fn said(line: &str) -> (String, bool) {
+        let said = ["/first", "/a/b/first", "/a/", "http://h", "/a?b/c"]
+            .map(|first| said_after(first, line));
+        assert!(said.iter().all(|one| *one == said[0]), "{said:?}");
+        said.into_iter().next().expect("there are five")
+    }
+
+    fn said_after(first: &str, line: &str) -> (String, bool) {
         let mut known = KnownFields::default();
-        let first = format!("GET /first HTTP/1.1\r\n{FIELDS}");
+        let first = format!("GET {first} HTTP/1.1\r\n{FIELDS}");
         assert!(known.request(7, first.as_bytes(), &LIMITS).is_none(), "nothing is known");
         known.parse(7, first.as_bytes(), &LIMITS);
         let bytes = format!("{line}{FIELDS}and more");
@@ -112,7 +146,9 @@ mod tests {
             let (_, is_known) = said(&format!("GET {target} HTTP/1.1\r\n"));
             assert_eq!(is_known, PATH.has(byte), "{target:?}");
         }
-        assert!(said("GET / HTTP/1.1\r\n").1);
+        for target in ["/", "/a", "/a/", "/a/b", "/a/b/", "/a/b/c", "/a?b/", "/a?b/c", "/a//b/"] {
+            assert!(said(&format!("GET {target} HTTP/1.1\r\n")).1, "{target}");
+        }
     }
 
     #[test]
