@@ -472,6 +472,55 @@ mod tests {
     }
 
     #[test]
+    fn a_limit_is_the_last_length_that_is_taken() {
+        let long = "x".repeat(400);
+        let line =
+            |method: &str, len: usize| format!("{method} /{} HTTP/1.1\r\n", &long[..len - 1]);
+        for (method, len, expected) in [("GET", 40, 200), ("OPTIONS", 40, 200), ("GET", 41, 414)] {
+            let bytes = line(method, len) + "Host:\r\n\r\n";
+            assert_eq!(status(bytes.as_bytes()), expected, "{method} {len}");
+        }
+        let unfinished = format!("GET /{long}");
+        assert_eq!(LIMITS.line(), "OPTIONS".len() + 40 + "  HTTP/1.1\r\n".len());
+        assert_eq!(status(&unfinished.as_bytes()[..LIMITS.line()]), 0);
+        assert_eq!(status(&unfinished.as_bytes()[..=LIMITS.line()]), 414);
+        let unfinished = format!("GET / HTTP/1.1\r\nA: {long}");
+        assert_eq!(status(&unfinished.as_bytes()[..LIMITS.bytes]), 0);
+        assert_eq!(status(&unfinished.as_bytes()[..=LIMITS.bytes]), 431);
+    }
+
+    #[test]
+    fn an_error_says_what_is_wrong_and_where() {
+        for (line, text) in [
+            ("GET /a\x01b HTTP/1.1", "control character at byte 2 of the target"),
+            ("GET \x7f HTTP/1.1", "control character at byte 0 of the target"),
+            ("G(T /\x01 HTTP/1.1", "the request line is not METHOD SP TARGET SP VERSION"),
+            (" /\x01 HTTP/1.1", "the request line is not METHOD SP TARGET SP VERSION"),
+            ("GET / HTTP/2.a", "the request line does not end in an HTTP version"),
+            ("GET / HTTP/a.2", "the request line does not end in an HTTP version"),
+            ("GET / HTTP/2.0", "only HTTP/1.0 and HTTP/1.1 are spoken here"),
+        ] {
+            match Head::parse(format!("{line}\r\n\r\n").as_bytes(), &LIMITS) {
+                Head::Broken(reject) => assert_eq!(reject.text, text, "{line:?}"),
+                other => panic!("{line:?}: {other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn reads_and_writes_are_told_apart() {
+        for (method, is_read, is_write) in [
+            (Method::Get, true, false),
+            (Method::Head, true, false),
+            (Method::Put, false, true),
+            (Method::Delete, false, true),
+            (Method::Other, false, false),
+        ] {
+            assert_eq!((method.is_read(), method.is_write()), (is_read, is_write), "{method:?}");
+        }
+    }
+
+    #[test]
     fn a_newer_minor_version_is_pointed_at() {
         let mut bytes = b"GET / HTTP/1.7\r\nHost:\r\n\r\n".to_vec();
         for end in 0.."GET / HTTP/1.7\r\n".len() {
