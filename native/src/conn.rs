@@ -356,41 +356,4 @@ impl Conn {
         let form = Form { head_only, persist: Persist::Close };
         self.give(form, answer, turn);
     }
-
-    /// Sends an answer, or queues it up behind those that wait.
-    #[inline(always)]
-    fn give(&mut self, form: Form, answer: Answer, turn: &Turn<'_>) {
-        if self.owed.is_empty() {
-            self.send(form, answer, turn);
-        } else {
-            self.owed.push(form, Due::Ready(answer));
-        }
-    }
-
-    /// Moves answers to the output, up to the first that waits.
-    fn send_ready(&mut self, turn: &Turn<'_>) {
-        while let Some((form, answer)) = self.owed.pop() {
-            self.send(form, answer, turn);
-        }
-    }
-
-    #[inline]
-    fn send(&mut self, form: Form, answer: Answer, turn: &Turn<'_>) {
-        let form = self.begin_answer(form, turn);
-        answer.write(&mut self.output, turn, form);
-    }
-
-    /// An answer is to be written now. Says in which form.
-    #[inline]
-    fn begin_answer(&mut self, mut form: Form, turn: &Turn<'_>) -> Form {
-        if self.output.is_empty() {
-            self.moved = turn.clock.now();
-        }
-        let is_last = self.owed.is_empty() && matches!(self.phase, Phase::Idle | Phase::Head);
-        if turn.draining && is_last {
-            form.persist = Persist::Close;
-            self.phase = Phase::Closed;
-        }
-        form
-    }
 }

@@ -91,7 +91,7 @@ mod tests {
 
     fn config() -> Config {
         let groups = ["plain", "more", "a b", "a/b", "a%25", "plain%"]
-            .map(|name| format!("[groups.\"{name}\"]\norigin = \"o\"\n"));
+            .map(|name| format!("[groups.\"{name}\"]\norigin = \"o\"\nbudget = \"1 MiB\"\n"));
         let origin = "[origins.o]\nkind = \"http\"\nurl = \"http://127.0.0.1:1/\"\n";
         Config::from_toml(&(origin.to_owned() + &groups.concat())).expect("it is valid")
     }

@@ -1,4 +1,4 @@
-//! What a connection has to send, as the server takes it.
+//! What a connection has to send: answers go in, and bytes as the server takes them.
 
 use std::{io::IoSlice, mem};
 
@@ -6,11 +6,52 @@ use gocache_core::Instant;
 
 use super::Conn;
 use crate::{
+    answer::{Answer, Form},
+    http1::Persist,
     output::{MAX_SLICES, Output},
+    owed::Due,
     phase::Phase,
+    turn::Turn,
 };
 
 impl Conn {
+    /// Sends an answer, or queues it up behind those that wait.
+    #[inline(always)]
+    pub(super) fn give(&mut self, form: Form, answer: Answer, turn: &Turn<'_>) {
+        if self.owed.is_empty() {
+            self.send(form, answer, turn);
+        } else {
+            self.owed.push(form, Due::Ready(answer));
+        }
+    }
+
+    /// Moves answers to the output, up to the first that waits.
+    pub(super) fn send_ready(&mut self, turn: &Turn<'_>) {
+        while let Some((form, answer)) = self.owed.pop() {
+            self.send(form, answer, turn);
+        }
+    }
+
+    #[inline]
+    pub(super) fn send(&mut self, form: Form, answer: Answer, turn: &Turn<'_>) {
+        let form = self.begin_answer(form, turn);
+        answer.write(&mut self.output, turn, form);
+    }
+
+    /// An answer is to be written now. Says in which form.
+    #[inline]
+    pub(super) fn begin_answer(&mut self, mut form: Form, turn: &Turn<'_>) -> Form {
+        if self.output.is_empty() {
+            self.moved = turn.clock.now();
+        }
+        let is_last = self.owed.is_empty() && matches!(self.phase, Phase::Idle | Phase::Head);
+        if turn.draining && is_last {
+            form.persist = Persist::Close;
+            self.phase = Phase::Closed;
+        }
+        form
+    }
+
     pub(crate) fn has_output(&self) -> bool {
         !self.output.is_empty()
     }
