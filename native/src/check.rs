@@ -157,12 +157,14 @@ pub fn config(input: &[u8]) {
 }
 
 /// Limits that an input of a fuzzer passes.
-static CONFIG: LazyLock<Config> = LazyLock::new(|| {
+static CONFIG: LazyLock<Config> = LazyLock::new(config_of_all);
+
+fn config_of_all() -> Config {
     let text = "[origins.o]\nkind = \"http\"\nurl = \"http://127.0.0.1:1/\"\n\
                 [groups.g]\norigin = \"o\"\nbudget = 1000\n[limits]\nhead_bytes = 300\n\
                 head_fields = 6\ntarget_bytes = 100\nkey_bytes = 50\nbody_bytes = 100\npipeline = 3\n";
     Config::from_toml(text).expect("a sound configuration")
-});
+}
 
 /// Answers that tell what was asked, some of them late.
 #[derive(Default)]
@@ -376,6 +378,21 @@ mod tests {
     #[test]
     fn a_configuration_is_sound_or_there_is_a_line_about_it() {
         replay("config", config);
+    }
+
+    /// As when another configuration is read while a body comes.
+    #[test]
+    fn a_request_whose_body_comes_is_answered_whatever_the_limits_are_then() {
+        let mut less = config_of_all();
+        less.limits.head = HeadLimits { bytes: 20, fields: 1, target: 2 };
+        let local = Local::new(Epoch::begin());
+        let (before, after) = (local.turn(&CONFIG), local.turn(&less));
+        let mut client = Client::<false>::new(&before);
+        let mut head = b"POST /long HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\n".to_vec();
+        client.conn.receive(&mut head, &mut client.script, &before);
+        client.turn = &after;
+        let (sent, _) = client.play([b"abc".as_slice()].into_iter(), Cuts(1));
+        assert!(sent.starts_with("HTTP/1.1 "), "{sent:?}");
     }
 
     /// Would it be with each byte, a head would cost its square.

@@ -181,6 +181,12 @@ impl Conn {
     /// Gives up a head that is not whole, for lack of memory.
     pub(crate) fn give_up(&mut self, turn: &Turn<'_>) {
         self.input = Vec::new();
+        if let Some(form) = &mut self.together {
+            // An answer is being made that comes first. It is the last one.
+            form.persist = Persist::Close;
+            self.phase = Phase::Closed;
+            return;
+        }
         let text = "too many requests are not whole yet, try again later";
         self.close_with(Answer::line(Status::ServiceUnavailable, text), false, turn);
     }

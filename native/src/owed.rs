@@ -49,6 +49,8 @@ impl Due {
 pub(crate) struct Owed {
     queue: VecDeque<(Form, Due)>,
     weight: usize,
+    /// Bytes of values in it that the cache does not hold as well. They count until all of it is out.
+    copies: usize,
 }
 
 impl Owed {
@@ -62,7 +64,14 @@ impl Owed {
 
     /// Bytes that are held for all of it.
     pub(crate) fn weight(&self) -> usize {
-        self.weight
+        self.weight + self.copies
+    }
+
+    /// A value that was put into it, if it did not go out at once, is a copy of so many bytes.
+    pub(crate) fn count_copy(&mut self, bytes: usize) {
+        if !self.queue.is_empty() {
+            self.copies += bytes;
+        }
     }
 
     pub(crate) fn push(&mut self, form: Form, due: Due) {
@@ -100,6 +109,7 @@ impl Owed {
         self.weight -= due.weight();
         if self.queue.is_empty() {
             self.queue = VecDeque::new();
+            self.copies = 0;
         }
         match due {
             Due::Ready(answer) => Some((form, answer)),

@@ -5,7 +5,9 @@ use std::mem;
 use super::Conn;
 use crate::{
     answer::{Answer, Form},
-    http1::{Body, BodyError, Decoder, Head, Method, Persist, Request, is_head},
+    http1::{
+        Body, BodyError, Decoder, Head, HeadLimits, MAX_FIELDS, Method, Persist, Request, is_head,
+    },
     memory::copied,
     phase::Phase,
     plane::{Intake, Plane, Reply},
@@ -48,8 +50,9 @@ impl Conn {
         if is_whole && let Phase::Body(incoming) = mem::replace(&mut self.phase, Phase::Idle) {
             self.since = turn.clock.now();
             let Incoming { head, intake, .. } = *incoming;
-            // It was whole and sound before its body came.
-            if let Head::Complete(request, _) = Head::parse(&head, &turn.config.limits.head) {
+            // It was whole and sound before its body came, whatever the limits are now.
+            let limits = HeadLimits { bytes: head.len(), fields: MAX_FIELDS, target: head.len() };
+            if let Head::Complete(request, _) = Head::parse(&head, &limits) {
                 match intake {
                     Intake::Skip => self.ask(&request, plane, turn),
                     Intake::Keep(write) => {

@@ -35,7 +35,15 @@ impl Conn {
         fetches: &mut Vec<Fetch>,
         turn: &Turn<'_>,
     ) -> Option<&'a [u8]> {
-        let form = self.together.take()?;
+        let copied = match &said {
+            Ok(Said::Lent(lent)) => lent.bytes.len(),
+            _ => 0,
+        };
+        let Some(form) = self.together.take() else {
+            // TLS has broken off meanwhile. Others may wait for what was asked.
+            drop(wish.reply(said.and_then(Said::kept), fetches, turn));
+            return None;
+        };
         let got = match said {
             Ok(Said::Lent(lent)) if self.owed.is_empty() => {
                 turn.tally.hit(wish.group);
@@ -47,6 +55,7 @@ impl Conn {
         };
         let reply = wish.reply(got, fetches, turn);
         self.reply(form, reply, turn);
+        self.owed.count_copy(copied);
         None
     }
 
@@ -65,5 +74,34 @@ impl Conn {
     /// Takes up no more in this turn.
     pub(crate) fn put_off(&mut self) {
         self.paused = !self.input.is_empty();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use gocache_core::{Asker, Get, Group, GroupId, Instant, Node, Seed, Settings, Waiter};
+
+    use super::*;
+    use crate::{clock::Epoch, config::Config, turn::Local};
+
+    /// As when a record of TLS behind the request is broken: the connection begins anew.
+    #[test]
+    fn a_load_is_begun_though_its_connection_has_forgotten_it() {
+        let mut node = Node::new();
+        let group = Group::new("scores", Settings::default(), Seed::new(1)).expect("memory");
+        let group = node.add(group).expect("it is the first");
+        let fetch = match node.get(group, b"Tom", Asker::Client, Waiter(1), Instant::ZERO) {
+            Ok(Get::Fetch(fetch)) => fetch,
+            other => panic!("{other:?}"),
+        };
+        let text = "[origins.o]\nkind = \"http\"\nurl = \"http://127.0.0.1:1/\"\n\
+                    [groups.scores]\norigin = \"o\"\nbudget = \"1 MiB\"\n";
+        let (config, local) =
+            (Config::from_toml(text).expect("it is valid"), Local::new(Epoch::begin()));
+        let wish = Wish { serial: 1, group: GroupId(0), key: b"Tom", tags: None, wanted: None };
+        let (mut conn, mut fetches) = (Conn::new(Instant::ZERO, 0), Vec::new());
+        let said = Ok(Said::Got(Get::Fetch(fetch)));
+        assert!(conn.told(wish, said, &mut fetches, &local.turn(&config)).is_none());
+        assert_eq!((fetches.len(), conn.has_output()), (1, false));
     }
 }

@@ -9,7 +9,8 @@ use super::{
 };
 use crate::{config::Config, data::Address, engine::Engine};
 
-/// Who is told in a turn of a load that is over. There may be many thousands who waited for it.
+/// Who is told at once of a load that is over; the others in later turns. There may be many thousands of
+/// them.
 const TOLD_A_TURN: usize = 256;
 
 impl EventLoop {

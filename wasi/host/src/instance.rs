@@ -160,7 +160,7 @@ impl Instance {
             self.get_batch.call(&mut *store, (&self.told, asks.keys(), now.as_millis()))?;
         Ok(got.map(|verdicts| {
             let known = verdicts.len();
-            for (at, verdict) in verdicts.into_iter().enumerate() {
+            for (at, verdict) in verdicts.into_iter().take(asks.len()).enumerate() {
                 tell(at, said(verdict, store, numbers));
             }
             (known..asks.len()).for_each(|at| tell(at, Err(Error::OutOfMemory)));
