@@ -1,6 +1,6 @@
 //! Requests that are asked together with those of other connections.
 
-use gocache_core::{Error, Fetch, Value};
+use gocache_core::{Error, Fetch, Get, Value};
 
 use super::Conn;
 use crate::{
@@ -35,10 +35,6 @@ impl Conn {
         fetches: &mut Vec<Fetch>,
         turn: &Turn<'_>,
     ) -> Option<&'a [u8]> {
-        let copied = match &said {
-            Ok(Said::Lent(lent)) => lent.bytes.len(),
-            _ => 0,
-        };
         let Some(form) = self.together.take() else {
             // TLS has broken off meanwhile. Others may wait for what was asked.
             drop(wish.reply(said.and_then(Said::kept), fetches, turn));
@@ -53,6 +49,8 @@ impl Conn {
             }
             other => other.and_then(Said::kept),
         };
+        // Whatever is not lent any more has been copied for this request alone.
+        let copied = if let Ok(Get::Hit(found)) = &got { found.value.len() } else { 0 };
         let reply = wish.reply(got, fetches, turn);
         self.reply(form, reply, turn);
         self.owed.count_copy(copied);
@@ -79,10 +77,41 @@ impl Conn {
 
 #[cfg(test)]
 mod tests {
-    use gocache_core::{Asker, Get, Group, GroupId, Instant, Node, Seed, Settings, Waiter};
+    use gocache_core::{Asker, Found, Group, GroupId, Instant, Node, Seed, Settings, Waiter};
 
     use super::*;
-    use crate::{clock::Epoch, config::Config, turn::Local};
+    use crate::{
+        answer::Form, clock::Epoch, config::Config, http1::Persist, owed::Due, turn::Local,
+    };
+
+    const WISH: Wish<'_> =
+        Wish { serial: 1, group: GroupId(0), key: b"Tom", tags: None, wanted: None };
+
+    fn config() -> Config {
+        let text = "[origins.o]\nkind = \"http\"\nurl = \"http://127.0.0.1:1/\"\n\
+                    [groups.scores]\norigin = \"o\"\nbudget = \"1 MiB\"\n";
+        Config::from_toml(text).expect("it is valid")
+    }
+
+    /// Else a client could have many of a hot value kept, behind one that is long in coming.
+    #[test]
+    fn a_copy_that_waits_behind_others_counts() {
+        const LEN: usize = 100_000;
+        let (config, local) = (config(), Local::new(Epoch::begin()));
+        let turn = local.turn(&config);
+        let mut conn = Conn::new(Instant::ZERO, 0);
+        let form = Form { head_only: false, persist: Persist::Keep };
+        conn.owed.push(form, Due::Writing(7));
+        let before = conn.owed.weight();
+        let bytes = vec![0; LEN];
+        let kept = Found { value: Value::new(&bytes).expect("memory"), age: None };
+        let lent = Lent { bytes: &bytes, digest: 1, age: None };
+        for (count, said) in [(1, Said::Got(Get::Hit(kept))), (2, Said::Lent(lent))] {
+            conn.together = Some(form);
+            assert!(conn.told(WISH, Ok(said), &mut Vec::new(), &turn).is_none());
+            assert!(conn.owed.weight() >= before + count * LEN);
+        }
+    }
 
     /// As when a record of TLS behind the request is broken: the connection begins anew.
     #[test]
@@ -94,14 +123,10 @@ mod tests {
             Ok(Get::Fetch(fetch)) => fetch,
             other => panic!("{other:?}"),
         };
-        let text = "[origins.o]\nkind = \"http\"\nurl = \"http://127.0.0.1:1/\"\n\
-                    [groups.scores]\norigin = \"o\"\nbudget = \"1 MiB\"\n";
-        let (config, local) =
-            (Config::from_toml(text).expect("it is valid"), Local::new(Epoch::begin()));
-        let wish = Wish { serial: 1, group: GroupId(0), key: b"Tom", tags: None, wanted: None };
+        let (config, local) = (config(), Local::new(Epoch::begin()));
         let (mut conn, mut fetches) = (Conn::new(Instant::ZERO, 0), Vec::new());
         let said = Ok(Said::Got(Get::Fetch(fetch)));
-        assert!(conn.told(wish, said, &mut fetches, &local.turn(&config)).is_none());
+        assert!(conn.told(WISH, said, &mut fetches, &local.turn(&config)).is_none());
         assert_eq!((fetches.len(), conn.has_output()), (1, false));
     }
 }
