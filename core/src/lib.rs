@@ -167,7 +167,7 @@ pub use policy::{Eviction, Lru, Policy, S3Fifo};
 pub use region::{Anchor, Anchored, Region};
 #[cfg(feature = "ring")]
 pub use ring::{Ring, RingError};
-pub use route::{DEFAULT_BASE, Route, RouteError, encode, is_dot_segment, plain_key};
+pub use route::{DEFAULT_BASE, Route, RouteError, encode, is_dot_segment};
 pub use seed::Seed;
 pub use settings::{Limits, Settings};
 pub use stats::Stats;

@@ -121,15 +121,6 @@ static SPECIAL: [bool; 256] = {
     special
 };
 
-/// The key that the rest of a target from there on names, where it is there as it stands: nothing of it
-/// has to be decoded, or is no part of it. It is what [`Route::parse`] would say, without the group.
-#[inline]
-#[must_use]
-pub fn plain_key(rest: &[u8]) -> Option<&[u8]> {
-    let is_plain = !rest.is_empty() && !rest.iter().any(|&byte| SPECIAL[usize::from(byte)]);
-    is_plain.then_some(rest)
-}
-
 /// Decodes a part up to its end or a `?`, once. `start` is where it stands in the target, for the
 /// error.
 #[inline(always)]

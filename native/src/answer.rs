@@ -114,14 +114,8 @@ impl Answer {
         if_none_match: Option<&[u8]>,
         wanted: Option<&Wanted>,
     ) -> Self {
-        let content = match (if_none_match, wanted) {
-            (None, None) => Some(Content::Whole),
-            _ => {
-                let value = &found.value;
-                Content::of(value.len(), &|| value.digest(), if_none_match, wanted)
-            }
-        };
-        match content {
+        let value = &found.value;
+        match Content::of(value.len(), &|| value.digest(), if_none_match, wanted) {
             Some(content) => Self::Value { found, group, cache, content },
             None => Self::Unsatisfiable { len: found.value.len(), cache },
         }

@@ -5,7 +5,7 @@ mod answers;
 
 use std::{io::IoSlice, mem, sync::LazyLock};
 
-use gocache_core::{Asker, Error, Found, Get, GroupId, Instant, Status, Value, Waiter};
+use gocache_core::{Asker, Error, Found, Get, GroupId, Instant, Route, Status, Value, Waiter};
 
 use crate::{
     answer::Answer,
@@ -71,16 +71,33 @@ pub fn request_head(bytes: &[u8]) {
 }
 
 /// What is said of a head whose fields have come before, with another target or another line, is what is
-/// said of it otherwise.
+/// said of it otherwise; and so with the key that it names.
 fn known_fields(bytes: &[u8]) {
-    let mut known = KnownFields::default();
-    let Head::Complete(_, used) = known.parse(0, bytes, &LIMITS) else { return };
+    let Head::Complete(first, used) = Head::parse(bytes, &LIMITS) else { return };
     let (head, rest) = bytes.split_at(used);
+    // As if its group were one that there is.
+    fn route(target: &[u8]) -> Option<Route<'_>> {
+        Route::parse("/", target).ok()
+    }
+    let group = route(first.target).filter(|_| first.target.starts_with(b"/")).and_then(|_| {
+        let slash = first.target[1..].iter().position(|&byte| byte == b'/')?;
+        Some((GroupId(0), 1 + slash + 1))
+    });
+    let mut known = KnownFields::default();
+    known.note(0, &first, group, head);
     let line = head.iter().position(|&byte| byte == b'\n').unwrap_or(0);
     let (line, fields) = head.split_at(line + 1);
-    for line in [line, rest, &[b"GET /", rest, b" HTTP/1.1\r\n"].concat()] {
+    let begin = &line[..line.iter().rposition(|&byte| byte == b'/').map_or(0, |at| at + 1)];
+    let end: &[u8] = b" HTTP/1.1\r\n";
+    for line in [line, rest, &[b"GET /", rest, end].concat(), &[begin, rest, end].concat()] {
         let bytes = [line, fields, rest].concat();
-        let said = format!("{:?}", known.parse(0, &bytes, &LIMITS));
+        let Some((mut request, used)) = known.request(0, &bytes, &LIMITS) else { continue };
+        if let Some((_, key)) = request.key.take() {
+            let (route, first) = (route(request.target), route(first.target));
+            let (route, first) = (route.expect("it has a key"), first.expect("so had the first"));
+            assert_eq!((&*route.group, &*route.key), (&*first.group, key));
+        }
+        let said = format!("{:?}", Head::Complete(request, used));
         assert_eq!(said, format!("{:?}", Head::parse(&bytes, &LIMITS)), "{}", bytes.escape_ascii());
     }
 }

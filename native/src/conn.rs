@@ -256,7 +256,7 @@ impl Conn {
             return Some(self.empty_line(bytes.len(), turn));
         }
         let limits = &turn.config.limits.head;
-        let known = turn.recurring.fields.borrow().request(self.place, bytes, limits);
+        let known = turn.recurring.request(self.place, bytes, limits);
         if let Some((request, used)) = known {
             self.ask(&request, plane, turn);
             return Some(used);
@@ -294,7 +294,6 @@ impl Conn {
                 None
             }
             Head::Complete(request, used) => {
-                turn.recurring.fields.borrow_mut().note(self.place, &request, &bytes[..used]);
                 match request.body {
                     Body::Empty | Body::Length(0) => self.ask(&request, plane, turn),
                     _ => {
@@ -302,6 +301,8 @@ impl Conn {
                         self.begin_body(&bytes[..used], &request, plane, turn);
                     }
                 }
+                // Now that it is known which group was asked.
+                turn.recurring.note(self.place, &request, &bytes[..used]);
                 Some(used)
             }
         }

@@ -57,7 +57,7 @@ impl<E: Engine> Plane for DataPlane<'_, E> {
     const BATCHES: bool = E::BATCHES;
 
     fn ask(&mut self, request: &Request<'_>, turn: &Turn<'_>) -> Reply {
-        match turn.recurring.route(request.target).filter(|_| request.method.is_read()) {
+        match request.key {
             Some((group, key)) => self.get(group, key, request, turn),
             None => self.ask_elsewhere(request, turn),
         }
@@ -89,7 +89,7 @@ impl<E: Engine> Plane for DataPlane<'_, E> {
 }
 
 impl<E: Engine> DataPlane<'_, E> {
-    /// A request for something else than a plain key of the group that was asked last.
+    /// A request of which is not known yet what it is for.
     #[inline(never)]
     fn ask_elsewhere(&mut self, request: &Request<'_>, turn: &Turn<'_>) -> Reply {
         let route = match Route::parse(&turn.config.base, request.target) {
@@ -105,7 +105,7 @@ impl<E: Engine> DataPlane<'_, E> {
         let Some(group) = turn.config.group(&route.group) else {
             return Reply::Now(no_such_group(&route));
         };
-        turn.recurring.note(group);
+        turn.recurring.asked(group);
         self.get(group, &route.key, request, turn)
     }
 

@@ -2,18 +2,18 @@
 
 use std::cell::{Cell, RefCell};
 
-use gocache_core::{GroupId, Route, http::CacheStatus, plain_key};
+use gocache_core::{GroupId, Route, http::CacheStatus};
 
 use crate::{
     clock::DATE_LEN,
     config::Config,
-    http1::{HitHead, KnownFields},
+    http1::{HeadLimits, HitHead, KnownFields, Request},
 };
 
 #[derive(Debug, Default)]
 pub(crate) struct Recurring {
     /// The fields of requests.
-    pub(crate) fields: RefCell<KnownFields>,
+    fields: RefCell<KnownFields>,
     /// By the number of the group.
     groups: Vec<RecurringGroup>,
     /// The number of the group that was asked last.
@@ -52,18 +52,30 @@ impl Recurring {
         self.groups.get(usize::from(group)).map(|group| &group.hit)
     }
 
-    /// Takes note of a group that is asked: the next request is likely to ask the same one.
-    pub(crate) fn note(&self, GroupId(group): GroupId) {
+    /// Takes note of the group that a request is for.
+    pub(crate) fn asked(&self, GroupId(group): GroupId) {
         self.last.set(group);
     }
 
-    /// The group and the key of a target, where it names a key as it stands, in the group that was asked
-    /// last.
+    /// The request at the beginning of `bytes`, if one like it has come from this place before: see
+    /// [`KnownFields::request`].
     #[inline]
-    pub(crate) fn route<'a>(&self, target: &'a [u8]) -> Option<(GroupId, &'a [u8])> {
-        let group = self.last.get();
-        let begin = self.groups.get(usize::from(group))?.target.as_deref()?;
-        Some((GroupId(group), plain_key(target.strip_prefix(begin)?)?))
+    pub(crate) fn request<'a>(
+        &self,
+        place: u8,
+        bytes: &'a [u8],
+        limits: &HeadLimits,
+    ) -> Option<(Request<'a>, usize)> {
+        self.fields.borrow().request(place, bytes, limits)
+    }
+
+    /// Takes note of a request that was read from this head, and asked.
+    pub(crate) fn note(&self, place: u8, request: &Request<'_>, head: &[u8]) {
+        let last = self.last.get();
+        let begin = self.groups.get(usize::from(last)).and_then(|group| group.target.as_deref());
+        let begin = begin.filter(|begin| request.target.starts_with(begin));
+        let group = begin.map(|begin| (GroupId(last), begin.len()));
+        self.fields.borrow_mut().note(place, request, group, head);
     }
 }
 
@@ -78,15 +90,32 @@ fn target(base: &str, group: &str) -> Option<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http1::Head;
 
-    /// What the short way finds, and what the long one does.
-    fn both(recurring: &Recurring, target: &str) -> [Option<(u16, Vec<u8>)>; 2] {
+    const LIMITS: HeadLimits = HeadLimits { bytes: 200, fields: 3, target: 100 };
+
+    /// The group and the key that are known of a target when another one has been asked for, and those
+    /// that it names.
+    fn both(recurring: &Recurring, first: &str, target: &str) -> [Option<(u16, Vec<u8>)>; 2] {
         let config = config();
-        let long = Route::parse(&config.base, target.as_bytes())
-            .ok()
-            .and_then(|route| Some((config.group(&route.group)?.0, route.key.into_owned())));
-        let short = recurring.route(target.as_bytes());
-        [short.map(|(group, key)| (group.0, key.to_vec())), long]
+        let read = |target: &str| {
+            let route = Route::parse(&config.base, target.as_bytes()).ok()?;
+            Some((config.group(&route.group)?, route.key.into_owned()))
+        };
+        let head = |target: &str| format!("GET {target} HTTP/1.1\r\nHost: h\r\n\r\n");
+        let bytes = head(first);
+        let Head::Complete(request, used) = Head::parse(bytes.as_bytes(), &LIMITS) else {
+            panic!("{first} is a target");
+        };
+        read(first).into_iter().for_each(|(group, _)| recurring.asked(group));
+        recurring.note(0, &request, &bytes.as_bytes()[..used]);
+        let bytes = head(target);
+        let known = recurring.request(0, bytes.as_bytes(), &LIMITS);
+        let key = known.and_then(|(request, _)| request.key);
+        [
+            key.map(|(group, key)| (group.0, key.to_vec())),
+            read(target).map(|(group, key)| (group.0, key)),
+        ]
     }
 
     fn config() -> Config {
@@ -97,27 +126,32 @@ mod tests {
     }
 
     #[test]
-    fn the_short_way_leads_where_the_long_one_does() {
+    fn a_key_that_is_known_is_the_one_that_is_named() {
         let config = config();
         let mut recurring = Recurring::default();
-        assert_eq!(recurring.route(b"/_gocache/plain/key"), None, "no configuration yet");
+        let target = "/_gocache/plain/key";
+        assert_eq!(both(&recurring, target, target)[0], None, "no configuration yet");
         recurring.renew(&config, b"Sun, 06 Nov 1994 08:49:37 GMT");
+        let names = ["plain", "more", "a%20b", "a%2Fb", "a%25", "a%2525", "plain%25", "none"];
+        let keys = ["key", "a/b", "%41", "k?q", "k?q/r", "?", "", "k%", "..", "/", "%41/b", "a/"];
+        let targets =
+            || names.iter().flat_map(|name| keys.map(|key| format!("/_gocache/{name}/{key}")));
         let mut found = 0;
-        for group in config.ids() {
-            recurring.note(group);
-            for name in
-                ["plain", "more", "a b", "a%20b", "a/b", "a%2Fb", "a%25", "a%2525", "plain%"]
-            {
-                for key in ["key", "a/b", "%41", "k?q", "?", "", "k\u{1}", "k%", "..", "/"] {
-                    let target = format!("/_gocache/{name}/{key}");
-                    let [short, long] = both(&recurring, &target);
-                    found += usize::from(short.is_some());
-                    assert!(short.is_none() || short == long, "{target}: {short:?}, {long:?}");
-                }
+        for first in targets().chain(["/".to_owned(), "/_gocache/plain".to_owned()]) {
+            for target in targets() {
+                let [short, long] = both(&recurring, &first, &target);
+                found += usize::from(short.is_some());
+                assert!(short.is_none() || short == long, "{first}, {target}: {short:?}, {long:?}");
             }
         }
-        assert_eq!(recurring.route(b"/_gocache/plain"), None);
-        // Three of the names stand in a target as they are, and so do four of the keys.
-        assert_eq!(found, 3 * 4);
+        assert_ne!(found, 0);
+        let known = |first: &str, target: &str| both(&recurring, first, target)[0].is_some();
+        for key in ["key", "a/b", "..", "/"] {
+            assert!(known("/_gocache/plain/%41", &format!("/_gocache/plain/{key}")), "{key}");
+        }
+        assert!(known("/_gocache/plain/a/b", "/_gocache/plain/a/c"));
+        assert!(!known("/_gocache/plain/a/b", "/_gocache/plain/c"), "it begins otherwise");
+        assert!(!known("/_gocache/more/a", "/_gocache/plain/a"));
+        assert!(!known("/_gocache/plain/a?b/c", "/_gocache/plain/a?b/d"), "a query");
     }
 }

@@ -25,10 +25,23 @@ pub(crate) enum Content {
 }
 
 impl Content {
-    /// What a request wants of a value; `None` where the value does not have it. If-None-Match comes
-    /// first (RFC 9110, 13.2.2): who has the value needs no part of it.
-    #[inline(never)]
+    /// What a request wants of a value; `None` where the value does not have it.
+    #[inline(always)]
     pub(super) fn of(
+        len: usize,
+        digest: &dyn Fn() -> u64,
+        tags: Option<&[u8]>,
+        wanted: Option<&Wanted>,
+    ) -> Option<Self> {
+        match (tags, wanted) {
+            (None, None) => Some(Self::Whole),
+            _ => Self::on_conditions(len, digest, tags, wanted),
+        }
+    }
+
+    /// If-None-Match comes first (RFC 9110, 13.2.2): who has the value needs no part of it.
+    #[inline(never)]
+    fn on_conditions(
         len: usize,
         digest: &dyn Fn() -> u64,
         tags: Option<&[u8]>,
@@ -84,11 +97,7 @@ pub(crate) fn write_lent<'a>(
 ) -> Option<&'a [u8]> {
     let (Lent { bytes, digest, age }, cache) = (lent, CacheStatus::Hit);
     let about = About { len: bytes.len(), digest, age };
-    let content = match (tags, wanted) {
-        (None, None) => Some(Content::Whole),
-        _ => Content::of(about.len, &|| digest, tags, wanted),
-    };
-    let Some(content) = content else {
+    let Some(content) = Content::of(about.len, &|| digest, tags, wanted) else {
         Answer::Unsatisfiable { len: about.len, cache }.write(out, turn, form);
         return None;
     };

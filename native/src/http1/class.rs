@@ -13,6 +13,8 @@ pub(super) static UNRESERVED_OR_DELIM: Class = Class::alphanumeric().with(b"-._~
 pub(super) static TARGET: Class = Class::ascii().without(NO_URI);
 /// What of that may stand in a path with a query: neither ends them nor is refused.
 pub(super) static PATH: Class = Class::graphic().without(NO_URI);
+/// What of that stands for itself, and ends no path.
+pub(super) static PLAIN_PATH: Class = Class::graphic().without(NO_URI).without(b"%?");
 /// The visible characters that stand nowhere in a URI without being encoded, and the one that begins a
 /// fragment.
 const NO_URI: &[u8] = b"\"<>\\^`{|}#";
@@ -25,10 +27,14 @@ impl Class {
     /// How many bytes at the beginning are all in it. Eight at a time: without a count to keep for each.
     #[inline]
     pub(super) fn prefix(&self, bytes: &[u8]) -> usize {
-        let (eights, _) = bytes.as_chunks::<8>();
-        let whole = eights.iter().take_while(|eight| self.has_all(*eight)).count() * 8;
-        let rest = &bytes[whole..];
-        whole + rest.iter().position(|&byte| !self.has(byte)).unwrap_or(rest.len())
+        let (eights, rest) = bytes.as_chunks::<8>();
+        for (whole, eight) in (0..).step_by(8).zip(eights) {
+            if let Some(at) = eight.iter().position(|&byte| !self.has(byte)) {
+                return whole + at;
+            }
+        }
+        let at = rest.iter().position(|&byte| !self.has(byte));
+        bytes.len() - rest.len() + at.unwrap_or(rest.len())
     }
 
     #[inline]

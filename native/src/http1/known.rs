@@ -5,11 +5,16 @@
 //! the empty line: so the same bytes have the same meaning again, and what is found here is what
 //! [`Head::parse`](super::Head::parse) would find.
 
-use super::{HeadLimits, Request, class::PATH};
+use gocache_core::GroupId;
+
+use super::{
+    HeadLimits, Request,
+    class::{PATH, PLAIN_PATH},
+};
 
 /// Places for fields. Connections share them by their numbers, so that they take no memory of each.
 const PLACES: usize = 64;
-/// Longest fields that are remembered.
+/// Longest fields that are remembered, and longest beginnings.
 const LONGEST: usize = 512;
 
 const METHOD: &[u8] = b"GET ";
@@ -24,12 +29,14 @@ pub(crate) struct KnownFields([Known; PLACES]);
 struct Known {
     /// The request-line up to the last slash of the path: most paths of a client differ only behind it.
     begin: Vec<u8>,
-    /// From behind the request-line to the empty line.
-    fields: Vec<u8>,
+    /// The group whose keys those paths name, and how many of these bytes stand before the key.
+    group: Option<(GroupId, usize)>,
+    /// From behind the target to the empty line.
+    rest: Vec<u8>,
 }
 
 impl Known {
-    const NOTHING: Self = Self { begin: Vec::new(), fields: Vec::new() };
+    const NOTHING: Self = Self { begin: Vec::new(), group: None, rest: Vec::new() };
 }
 
 impl Default for KnownFields {
@@ -48,51 +55,65 @@ impl KnownFields {
         bytes: &'a [u8],
         limits: &HeadLimits,
     ) -> Option<(Request<'a>, usize)> {
-        let Known { begin, fields } = self.0.get(usize::from(place) % PLACES)?;
-        if fields.is_empty() {
+        let Known { begin, group, rest } = self.0.get(usize::from(place) % PLACES)?;
+        if rest.is_empty() {
             return None;
         }
-        let rest = bytes.strip_prefix(&**begin).or_else(|| bytes.strip_prefix(ANY_PATH))?;
-        let end = bytes.len() - rest.len() + PATH.prefix(rest);
-        let (target, rest) = (bytes.get(METHOD.len()..end)?, bytes.get(end..)?);
-        let is_known = rest.strip_prefix(VERSION)?.starts_with(fields);
-        let line = end + VERSION.len();
-        let used = line + fields.len();
-        let is_within =
-            target.len() <= limits.target && line <= limits.line() && used <= limits.bytes;
-        (is_known && is_within).then(|| (Request::plain(target), used))
-    }
-
-    /// Takes note of the fields of a request that was read from this head.
-    pub(crate) fn note(&mut self, place: u8, request: &Request<'_>, head: &[u8]) {
-        let line = METHOD.len() + request.target.len() + VERSION.len();
-        if let Some((line, fields)) = head.split_at_checked(line)
-            && line.ends_with(VERSION)
-            && fields.len() <= LONGEST
-            && request.is_plain()
-        {
-            let known = &mut self.0[usize::from(place) % PLACES];
-            known.begin.clear();
-            known.begin.extend_from_slice(up_to_last_slash(line, request.target));
-            known.fields.clear();
-            known.fields.extend_from_slice(fields);
+        let (path, mut group) = match bytes.strip_prefix(&**begin) {
+            Some(path) => (path, *group),
+            None => (bytes.strip_prefix(ANY_PATH)?, None),
+        };
+        let mut end = bytes.len() - path.len() + PLAIN_PATH.prefix(path);
+        if bytes.get(end) != Some(&b' ') {
+            group = None;
+            end += PATH.prefix(bytes.get(end..)?);
         }
+        let target = bytes.get(METHOD.len()..end)?;
+        let used = end + rest.len();
+        let is_within = target.len() <= limits.target && used <= limits.bytes;
+        if !is_within || !bytes.get(end..)?.starts_with(rest) {
+            return None;
+        }
+        let key = group.and_then(|(group, at)| Some((group, bytes.get(at..end)?)));
+        Some((Request::plain(target, key.filter(|(_, key)| !key.is_empty())), used))
     }
 
-    /// Reads a head as a connection does.
-    #[cfg(any(test, feature = "check"))]
-    pub(crate) fn parse<'a>(
+    /// Takes note of the fields of a request that was read from this head. Where its target names a key
+    /// of a group as it stands, so do those that begin like it: `group` is that one, and the number of
+    /// bytes of the target before the key.
+    pub(crate) fn note(
         &mut self,
         place: u8,
-        bytes: &'a [u8],
-        limits: &HeadLimits,
-    ) -> super::Head<'a> {
+        request: &Request<'_>,
+        group: Option<(GroupId, usize)>,
+        head: &[u8],
+    ) {
+        let target = METHOD.len() + request.target.len();
+        let Some((line, rest)) = head.split_at_checked(target) else { return };
+        if !request.is_plain() || !rest.starts_with(VERSION) || rest.len() > LONGEST {
+            return;
+        }
+        let known = &mut self.0[usize::from(place) % PLACES];
+        known.begin.clear();
+        known.begin.extend_from_slice(up_to_last_slash(line, request.target));
+        known.group = group.and_then(|(group, before)| {
+            let before = METHOD.len() + before;
+            let key = known.begin.get(before..)?;
+            (PLAIN_PATH.prefix(key) == key.len()).then_some((group, before))
+        });
+        known.rest.clear();
+        known.rest.extend_from_slice(rest);
+    }
+
+    /// Reads a head as a connection does that knows of no group.
+    #[cfg(test)]
+    fn parse<'a>(&mut self, place: u8, bytes: &'a [u8], limits: &HeadLimits) -> super::Head<'a> {
         if let Some((request, used)) = self.request(place, bytes, limits) {
             return super::Head::Complete(request, used);
         }
         let head = super::Head::parse(bytes, limits);
         if let super::Head::Complete(request, used) = &head {
-            self.note(place, request, &bytes[..*used]);
+            self.note(place, request, None, &bytes[..*used]);
         }
         head
     }

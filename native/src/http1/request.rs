@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, mem::MaybeUninit};
 
-use gocache_core::Status;
+use gocache_core::{GroupId, Status};
 use httparse::Header;
 use memchr::memrchr;
 
@@ -94,6 +94,8 @@ impl Method {
 pub(crate) struct Request<'a> {
     pub(crate) method: Method,
     pub(crate) target: &'a [u8],
+    /// The key that the target names, where that is known without a look at it.
+    pub(crate) key: Option<(GroupId, &'a [u8])>,
     pub(crate) persist: Persist,
     pub(crate) body: Body,
     /// The client waits for a word before it sends the body.
@@ -107,10 +109,11 @@ pub(crate) struct Request<'a> {
 
 impl<'a> Request<'a> {
     /// A GET with fields that say nothing here.
-    pub(super) const fn plain(target: &'a [u8]) -> Self {
+    pub(super) const fn plain(target: &'a [u8], key: Option<(GroupId, &'a [u8])>) -> Self {
         Self {
             method: Method::Get,
             target,
+            key,
             persist: Persist::Keep,
             body: Body::Empty,
             expects_continue: false,
@@ -279,6 +282,7 @@ fn checked<'a>(
     Ok(Request {
         method,
         target,
+        key: None,
         persist: fields.persist(is_1_1),
         body: fields.body(is_1_1)?,
         expects_continue: fields.expects_continue && is_1_1,

@@ -75,9 +75,18 @@ impl<'a> AnswerHead<'a> {
     /// The last field: the length of the content.
     #[inline(always)]
     pub(crate) fn end_with_length(self, len: usize) {
-        self.0.extend_from_slice(b"Content-Length: ");
-        number(self.0, len as u64);
-        self.0.extend_from_slice(b"\r\n\r\n");
+        const NAME: &[u8; 16] = b"Content-Length: ";
+        const END: &[u8; 4] = b"\r\n\r\n";
+        const LONGEST: usize = NAME.len() + LONGEST_NUMBER + END.len();
+        // Written from its end, and moved at once.
+        let mut field = [0; 2 * LONGEST];
+        field[LONGEST - END.len()..LONGEST].copy_from_slice(END);
+        let digits = &mut field[..LONGEST - END.len()];
+        let start = write_digits(digits, len as u64) - NAME.len();
+        field[start..start + NAME.len()].copy_from_slice(NAME);
+        let end = self.0.len() + LONGEST - start;
+        self.0.extend_from_slice(&field[start..start + LONGEST]);
+        self.0.truncate(end);
     }
 
     /// The type of content that can be had in parts. `Accept-Ranges` (RFC 9110, 14.3) tells a
@@ -147,15 +156,20 @@ impl HitHead {
     }
 }
 
+const LONGEST_NUMBER: usize = 20;
+
 /// Appends a number in decimal.
-#[inline]
-fn number(out: &mut Vec<u8>, mut value: u64) {
-    const LONGEST: usize = 20;
-    // As many bytes are moved for any number, and what is too much of them let go: to copy just a few would
-    // take a call.
-    let mut digits = [0; 2 * LONGEST];
-    let mut start = LONGEST;
-    loop {
+fn number(out: &mut Vec<u8>, value: u64) {
+    let mut digits = [0; LONGEST_NUMBER];
+    let start = write_digits(&mut digits, value);
+    out.extend_from_slice(&digits[start..]);
+}
+
+/// Writes a number in decimal that ends where `digits` do. Says where it starts.
+#[inline(always)]
+fn write_digits(digits: &mut [u8], mut value: u64) -> usize {
+    let mut start = digits.len();
+    while start > 0 {
         start -= 1;
         digits[start] = b'0' + (value % 10) as u8;
         value /= 10;
@@ -163,9 +177,7 @@ fn number(out: &mut Vec<u8>, mut value: u64) {
             break;
         }
     }
-    let end = out.len() + LONGEST - start;
-    out.extend_from_slice(&digits[start..start + LONGEST]);
-    out.truncate(end);
+    start
 }
 
 #[cfg(test)]
