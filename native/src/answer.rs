@@ -136,6 +136,9 @@ impl Answer {
 
     /// One line about an error that needs no key.
     pub(crate) fn failed(error: Error) -> Self {
+        if error == Error::OutOfMemory {
+            return Self::Text(Text::NO_MEMORY);
+        }
         Self::line(Status::from(error), error.to_string())
     }
 

@@ -97,7 +97,8 @@ impl Asks {
     /// # Errors
     /// If there is no memory for it.
     pub(crate) fn make_room(&mut self, key_len: usize) -> Result<(), OutOfMemory> {
-        self.keys.try_reserve(key_len).map_err(|_| OutOfMemory)
+        let keys = self.keys.try_reserve(key_len);
+        keys.and_then(|()| self.asks.try_reserve(1)).map_err(|_| OutOfMemory)
     }
 
     /// Puts one behind the others.

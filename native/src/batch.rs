@@ -51,9 +51,14 @@ impl Batch {
         let Wish { serial, tags, wanted, .. } = wish;
         let tags = tags.map(copied).transpose()?.map(Into::into);
         self.asks.make_room(ask.key.len())?;
+        self.asked.try_reserve(1).map_err(|_| OutOfMemory)?;
         self.asks.push(ask);
         self.asked.push(Asked { slot, serial, tags, wanted: wanted.copied() });
         Ok(())
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.asked.len()
     }
 
     /// The connections that have asked.

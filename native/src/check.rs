@@ -2,10 +2,11 @@
 //! (`tests/fuzz`), and what it kept of them is played again by the test below.
 
 mod answers;
+mod heads;
 
 use std::{io::IoSlice, mem, sync::LazyLock};
 
-use gocache_core::{Asker, Error, Found, Get, GroupId, Instant, Route, Status, Value, Waiter};
+use gocache_core::{Asker, Error, Found, Get, GroupId, Instant, Status, Value, Waiter};
 
 use crate::{
     answer::Answer,
@@ -14,7 +15,7 @@ use crate::{
     clock::Epoch,
     config::{Config, ConfigError},
     conn::Conn,
-    http1::{Body, BodyError, Decoder, Head, HeadLimits, KnownFields, Method, Request},
+    http1::{Body, BodyError, Decoder, Method, Request},
     output::MAX_SLICES,
     phase::Next,
     plane::{Intake, Plane, Reply},
@@ -23,6 +24,7 @@ use crate::{
 };
 
 pub use answers::response;
+pub use heads::request_head;
 
 /// Longer inputs find nothing new, and each is cut at every place.
 const LONGEST: usize = 600;
@@ -42,63 +44,6 @@ impl Cuts {
         let (piece, rest) = bytes.split_at(bytes.len().min(1 + self.below(longest)));
         *bytes = rest;
         piece
-    }
-}
-
-const LIMITS: HeadLimits = HeadLimits { bytes: 200, fields: 6, target: 60 };
-
-/// What is said of the beginning of a head is said of it whatever follows, and whatever has come before.
-pub fn request_head(bytes: &[u8]) {
-    let read = |mut bytes: Vec<u8>| {
-        if let Head::NewerMinor(at) = Head::parse(&bytes, &LIMITS) {
-            bytes[at] = b'1';
-        }
-        match Head::parse(&bytes, &LIMITS) {
-            Head::Partial => None,
-            Head::Complete(_, used) if used > bytes.len() => panic!("{used} bytes used"),
-            Head::NewerMinor(at) => panic!("the version at {at} is still newer"),
-            said => Some(format!("{said:?}")),
-        }
-    };
-    let bytes = &bytes[..bytes.len().min(LONGEST)];
-    let mut before = None;
-    for end in 0..=bytes.len() {
-        let said = read(bytes[..end].to_vec());
-        assert!(before.is_none() || before == said, "{before:?}, at {end} {said:?}");
-        before = said;
-    }
-    known_fields(bytes);
-}
-
-/// What is said of a head whose fields have come before, with another target or another line, is what is
-/// said of it otherwise; and so with the key that it names.
-fn known_fields(bytes: &[u8]) {
-    let Head::Complete(first, used) = Head::parse(bytes, &LIMITS) else { return };
-    let (head, rest) = bytes.split_at(used);
-    // As if its group were one that there is.
-    fn route(target: &[u8]) -> Option<Route<'_>> {
-        Route::parse("/", target).ok()
-    }
-    let group = route(first.target).filter(|_| first.target.starts_with(b"/")).and_then(|_| {
-        let slash = first.target[1..].iter().position(|&byte| byte == b'/')?;
-        Some((GroupId(0), 1 + slash + 1))
-    });
-    let mut known = KnownFields::default();
-    known.note(0, &first, group, head);
-    let line = head.iter().position(|&byte| byte == b'\n').unwrap_or(0);
-    let (line, fields) = head.split_at(line + 1);
-    let begin = &line[..line.iter().rposition(|&byte| byte == b'/').map_or(0, |at| at + 1)];
-    let end: &[u8] = b" HTTP/1.1\r\n";
-    for line in [line, rest, &[b"GET /", rest, end].concat(), &[begin, rest, end].concat()] {
-        let bytes = [line, fields, rest].concat();
-        let Some((mut request, used)) = known.request(0, &bytes, &LIMITS) else { continue };
-        if let Some((_, key)) = request.key.take() {
-            let (route, first) = (route(request.target), route(first.target));
-            let (route, first) = (route.expect("it has a key"), first.expect("so had the first"));
-            assert_eq!((&*route.group, &*route.key), (&*first.group, key));
-        }
-        let said = format!("{:?}", Head::Complete(request, used));
-        assert_eq!(said, format!("{:?}", Head::parse(&bytes, &LIMITS)), "{}", bytes.escape_ascii());
     }
 }
 
@@ -401,7 +346,7 @@ mod tests {
     #[test]
     fn a_request_whose_body_comes_is_answered_whatever_the_limits_are_then() {
         let mut less = config_of_all();
-        less.limits.head = HeadLimits { bytes: 20, fields: 1, target: 2 };
+        less.limits.head = crate::http1::HeadLimits { bytes: 20, fields: 1, target: 2 };
         let local = Local::new(Epoch::begin());
         let (before, after) = (local.turn(&CONFIG), local.turn(&less));
         let mut client = Client::<false>::new(&before);

@@ -11,6 +11,7 @@
 pub(crate) mod incoming;
 mod outgoing;
 mod patience;
+mod room;
 mod together;
 
 use std::mem;
@@ -21,7 +22,7 @@ use crate::{
     answer::{Answer, Form},
     http1::{Body, Head, Method, Persist, Request, is_head},
     output::Output,
-    owed::{Due, FULL, FULL_OWN, Owed},
+    owed::{Due, Owed},
     phase::{Next, Phase},
     plane::{Plane, Reply},
     turn::Turn,
@@ -44,6 +45,8 @@ pub(crate) struct Conn {
     moved: Instant,
     /// There is input to take up as soon as there is less to do.
     paused: bool,
+    /// There is no memory for one more answer before some that are there have gone.
+    cramped: bool,
     /// The form of the answer to a request that is asked together with those of others. As long as
     /// there is one, no further request is taken up.
     together: Option<Form>,
@@ -65,6 +68,7 @@ impl Conn {
             since: now,
             moved: now,
             paused: false,
+            cramped: false,
             together: None,
             ended: false,
             empty_lines: 0,
@@ -108,14 +112,21 @@ impl Conn {
         has_room
     }
 
-    /// Takes up requests that were put off, if there is less to do now.
+    /// Goes on with answers and requests that were put off, if there is less to do now.
     pub(crate) fn resume(&mut self, plane: &mut impl Plane, turn: &Turn<'_>) {
-        if self.can_resume(turn) {
+        if self.can_send_on() {
+            self.send_ready(turn);
+        }
+        if self.can_take_up(turn) {
             self.take_up(plane, turn);
         }
     }
 
     pub(crate) fn can_resume(&self, turn: &Turn<'_>) -> bool {
+        self.can_send_on() || self.can_take_up(turn)
+    }
+
+    fn can_take_up(&self, turn: &Turn<'_>) -> bool {
         self.paused && !self.is_full(turn) && !self.is_queued()
     }
 
@@ -202,12 +213,6 @@ impl Conn {
         matches!(self.phase, Phase::Idle) && self.owed.is_empty() && !self.has_output()
     }
 
-    fn is_full(&self, turn: &Turn<'_>) -> bool {
-        self.output.len() + self.owed.weight() >= FULL
-            || self.output.held() >= FULL_OWN
-            || self.owed.len() >= turn.config.limits.pipeline
-    }
-
     /// Whether a write waits for the answers before it.
     fn is_queued(&self) -> bool {
         matches!(self.phase, Phase::Queued) && !self.owed.is_empty()
@@ -232,7 +237,7 @@ impl Conn {
             if P::BATCHES && self.together.is_some() {
                 break;
             }
-            if self.is_full(turn) {
+            if self.is_full(turn) || !self.make_room() {
                 self.paused = true;
                 break;
             }
@@ -360,6 +365,9 @@ impl Conn {
     #[cold]
     fn close_with(&mut self, answer: Answer, head_only: bool, turn: &Turn<'_>) {
         self.phase = Phase::Closed;
+        if !self.make_room() {
+            return;
+        }
         let form = Form { head_only, persist: Persist::Close };
         self.give(form, answer, turn);
     }

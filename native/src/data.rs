@@ -1,6 +1,6 @@
 //! The data plane: a request for a key -> what the core says of it.
 
-use gocache_core::{Asker, GroupId, Route, Status, Waiter};
+use gocache_core::{Asker, Error, GroupId, Route, Status, Waiter};
 use subtle::ConstantTimeEq;
 
 use crate::{
@@ -49,6 +49,8 @@ pub(crate) struct DataPlane<'a, E> {
     pub(crate) engine: &'a E,
     pub(crate) errands: &'a mut Errands,
     pub(crate) permits: &'a Permits,
+    /// There is memory for the loads that its requests may need: see [`Errands::make_room`].
+    pub(crate) has_room: bool,
     /// The client has shown the certificate of a node of the cluster.
     pub(crate) is_node: bool,
 }
@@ -82,6 +84,9 @@ impl<E: Engine> Plane for DataPlane<'_, E> {
             let done = write.apply(self.engine, turn.clock.now());
             return Reply::Now(writes::answer(done));
         }
+        if self.errands.writes.try_reserve(1).is_err() {
+            return no_memory();
+        }
         let address = self.errands.address();
         self.errands.writes.push((address, write));
         Reply::Written(address.serial)
@@ -111,6 +116,9 @@ impl<E: Engine> DataPlane<'_, E> {
 
     #[inline]
     fn get(&mut self, group: GroupId, key: &[u8], request: &Request<'_>, turn: &Turn<'_>) -> Reply {
+        if !self.has_room {
+            return no_memory();
+        }
         let asker = asker(request, turn, self.is_node);
         let Address { slot, serial, .. } = self.errands.address();
         let waiter = self.errands.next.into();
@@ -149,6 +157,11 @@ impl<E: Engine> DataPlane<'_, E> {
             _ => Err(Answer::not_allowed(is_writable)),
         }
     }
+}
+
+#[cold]
+fn no_memory() -> Reply {
+    Reply::Now(Answer::failed(Error::OutOfMemory))
 }
 
 fn no_such_group(route: &Route<'_>) -> Answer {

@@ -3,13 +3,13 @@
 
 use std::io::IoSlice;
 
-use gocache_core::{GroupId, Instant};
+use gocache_core::{GroupId, Instant, Landing, Load, LoadError, Value};
 
 use crate::{
     clock::Epoch,
     config::Config,
     conn::Conn,
-    data::DataPlane,
+    data::{Address, DataPlane},
     engine::{self, Node},
     meter::Meters,
     output::{MAX_SLICES, Output},
@@ -91,10 +91,12 @@ impl Loop<'_> {
             conn.lend(spare);
             let mut plane = DataPlane {
                 engine: &shared.node,
+                has_room: errands.make_room(shared.config.limits.pipeline),
                 errands,
                 permits: &shared.permits,
                 is_node: false,
             };
+            conn.resume(&mut plane, &turn);
             let count = read(scratch);
             conn.receive(&mut scratch[..count], &mut plane, &turn);
             let mut slices = [IoSlice::new(&[]); MAX_SLICES];
@@ -110,5 +112,21 @@ impl Loop<'_> {
     /// Loads that were asked for, which nobody does.
     pub fn misses(&self) -> usize {
         self.errands.fetches.len()
+    }
+
+    /// Ends them, each with this value, and tells who waits.
+    pub fn land(&mut self, value: &[u8]) {
+        let Self { shared, local, conns, errands, .. } = self;
+        let turn = local.turn(&shared.config);
+        for fetch in errands.fetches.drain(..) {
+            let load = Value::new(value).map(Load::from).map_err(|_| LoadError::OutOfMemory);
+            let Landing::Done(done) = shared.node.land(fetch, load, turn.clock.now()) else {
+                continue;
+            };
+            for waiter in done.waiters {
+                let Address { slot, serial, .. } = waiter.into();
+                conns[slot].land(serial, done.result.clone(), &turn);
+            }
+        }
     }
 }

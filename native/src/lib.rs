@@ -35,6 +35,7 @@ pub mod program;
 mod recurring;
 mod reloads;
 mod repeats;
+mod reserve;
 mod server;
 mod sockets;
 mod tls;
@@ -49,6 +50,7 @@ pub use config::{
     OriginConfig, OriginKind, Overrides, SqliteConfig, Target, TlsConfig, WritesConfig,
 };
 pub use engine::{Engine, Node, Tell};
+pub use reserve::Reserve;
 pub use server::{Server, StartError};
 pub use sockets::Sockets;
 pub use token::{BadToken, Token};

@@ -1,9 +1,13 @@
 //! The `gocache` program: arguments in, an exit code out.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{alloc::System, path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
-use gocache::{Server, program};
+use gocache::{Reserve, Server, program};
+
+/// Of the system, and a little for when it has none left.
+#[global_allocator]
+static MEMORY: Reserve = Reserve::new(System);
 
 /// A distributed read-through cache over HTTP.
 #[derive(Parser)]

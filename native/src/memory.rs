@@ -1,5 +1,7 @@
 //! Copies of what others have sent, where there is memory for them: how long they are is not for us to say.
 
+use std::hint;
+
 use gocache_core::OutOfMemory;
 
 /// An empty buffer with room for so many bytes.
@@ -7,6 +9,12 @@ pub(crate) fn room(len: usize) -> Result<Vec<u8>, OutOfMemory> {
     let mut bytes = Vec::new();
     bytes.try_reserve_exact(len).map_err(|_| OutOfMemory)?;
     Ok(bytes)
+}
+
+/// Whether there is memory of that size, for what cannot be told to try.
+pub(crate) fn is_there(len: usize) -> bool {
+    // The compiler would leave out a buffer that nobody looks at.
+    room(len).map(hint::black_box).is_ok()
 }
 
 pub(crate) fn copied(bytes: &[u8]) -> Result<Vec<u8>, OutOfMemory> {

@@ -262,6 +262,7 @@ impl Tally {
     /// Makes room for groups with numbers below this one.
     pub(crate) fn resize(&mut self, groups: usize) {
         self.hits.resize(groups, Cell::new(0));
+        self.hit.get_mut().reserve(groups);
     }
 
     /// Notes a hit.
@@ -273,9 +274,12 @@ impl Tally {
         hits.set(hits.get() + 1);
     }
 
-    /// Notes the answer to a request that was taken up at `began`.
+    /// Notes the answer to a request that was taken up at `began`, if there is memory for the note.
     pub(crate) fn answered(&self, group: GroupId, outcome: Outcome, began: Duration) {
-        self.landed.borrow_mut().push((group, outcome, began));
+        let mut landed = self.landed.borrow_mut();
+        if landed.try_reserve(1).is_ok() {
+            landed.push((group, outcome, began));
+        }
     }
 
     /// Records the turn that began at `began`. A hit took from then to now: at most that long.

@@ -8,8 +8,15 @@ use gocache_core::Value;
 /// slices costs more than the copy, above it the copy does.
 pub(crate) const INLINE: usize = 1 << 10;
 
+/// More than an answer takes of the buffer: its head, and what is copied behind it.
+const ROOM: usize = 512 + INLINE;
+
 /// Sent bytes that may stand before unsent ones.
 const COMPACT: usize = 16 << 10;
+
+/// What is kept of empty buffers.
+const USUAL_BYTES: usize = 48 << 10;
+const USUAL_VALUES: usize = 64;
 
 /// Slices handed to one `writev`.
 pub(crate) const MAX_SLICES: usize = 64;
@@ -56,6 +63,20 @@ impl Output {
         let before = self.bytes.len();
         write(&mut self.bytes);
         self.len += self.bytes.len() - before;
+    }
+
+    /// Makes room for one more answer, if there is memory for it. (Text makes room for itself.)
+    #[inline(always)]
+    pub(crate) fn make_room(&mut self) -> bool {
+        let has_room = self.bytes.capacity() - self.bytes.len() >= ROOM && self.values.is_empty();
+        has_room || self.make_more_room()
+    }
+
+    #[inline(never)]
+    fn make_more_room(&mut self) -> bool {
+        // Most buffers never have a large value in them, and need no room for one.
+        self.bytes.try_reserve(ROOM).is_ok()
+            && (self.values.is_empty() || self.values.try_reserve(1).is_ok())
     }
 
     /// Makes room for so many bytes, if there is memory for them.
@@ -156,10 +177,12 @@ impl Output {
         self.values.iter_mut().for_each(|value| value.at -= sent);
     }
 
-    /// Gives up buffers that grew beyond what usual answers need.
+    /// Gives up buffers that grew beyond what usual answers need, once all is sent. (To make them smaller
+    /// could fail.)
     pub(crate) fn shrink(&mut self) {
-        self.bytes.shrink_to(16 << 10);
-        self.values.shrink_to(64);
+        if self.bytes.capacity() > USUAL_BYTES || self.values.capacity() > USUAL_VALUES {
+            *self = Self::default();
+        }
     }
 }
 

@@ -74,6 +74,19 @@ impl Owed {
         }
     }
 
+    /// Makes room for one more, if there is memory for it. A first one takes little.
+    #[inline(always)]
+    pub(crate) fn make_room(&mut self) -> bool {
+        self.queue.is_empty()
+            || self.queue.len() < self.queue.capacity()
+            || self.queue.try_reserve(1).is_ok()
+    }
+
+    /// Whether the next one can go out.
+    pub(crate) fn is_ready(&self) -> bool {
+        matches!(self.queue.front(), Some((_, Due::Ready(_))))
+    }
+
     pub(crate) fn push(&mut self, form: Form, due: Due) {
         self.weight += due.weight();
         self.queue.push_back((form, due));
@@ -102,7 +115,7 @@ impl Owed {
 
     /// Takes the next answer, if it is its turn.
     pub(crate) fn pop(&mut self) -> Option<(Form, Answer)> {
-        if !matches!(self.queue.front(), Some((_, Due::Ready(_)))) {
+        if !self.is_ready() {
             return None;
         }
         let (form, due) = self.queue.pop_front()?;

@@ -11,6 +11,7 @@ use crate::{
     data::Address,
     meter::{Meter, Meters, Tally},
     recurring::Recurring,
+    reserve::is_low,
     writes::Write,
 };
 
@@ -90,6 +91,12 @@ impl Errands {
         let next = Address { lane, slot: 0, serial: 0 };
         let (batch, fetches, writes) = (Batch::default(), Vec::new(), Vec::new());
         Self { next, batch, fetches, writes }
+    }
+
+    /// Makes room for the loads that so many requests may need, and those that are asked together with
+    /// them, if there is memory for it.
+    pub(crate) fn make_room(&mut self, requests: usize) -> bool {
+        !is_low() && self.fetches.try_reserve(self.batch.len() + requests).is_ok()
     }
 
     /// Where the answer to the next request of this connection is to go.

@@ -27,9 +27,16 @@ impl Conn {
 
     /// Moves answers to the output, up to the first that waits.
     pub(super) fn send_ready(&mut self, turn: &Turn<'_>) {
-        while let Some((form, answer)) = self.owed.pop() {
+        while self.owed.is_ready() && self.make_room() {
+            let Some((form, answer)) = self.owed.pop() else { break };
             self.send(form, answer, turn);
+            self.cramped = false;
         }
+    }
+
+    /// Whether there are answers that were put off for lack of memory, which there may be now.
+    pub(super) fn can_send_on(&self) -> bool {
+        !self.cramped && self.owed.is_ready()
     }
 
     #[inline]
@@ -75,6 +82,7 @@ impl Conn {
     pub(crate) fn sent(&mut self, count: usize, now: Instant) {
         self.output.advance(count);
         self.moved = now;
+        self.cramped &= !self.output.is_empty();
         // To be idle is to have been idle since the last answer was out.
         if matches!(self.phase, Phase::Idle) {
             self.since = now;

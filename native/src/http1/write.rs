@@ -18,9 +18,6 @@ pub(crate) enum Persist {
     Close,
 }
 
-/// Most heads are shorter, so that their parts need to make no room.
-const USUAL_HEAD: usize = 256;
-
 const OK_TO_DATE: &[u8] = b"HTTP/1.1 200 OK\r\nDate: ";
 
 /// Writes one head, field by field. What is inlined here turns names into a few moves each.
@@ -35,7 +32,6 @@ impl<'a> AnswerHead<'a> {
         date: &[u8; DATE_LEN],
         persist: Persist,
     ) -> Self {
-        out.reserve(USUAL_HEAD);
         if status == Status::Ok {
             out.extend_from_slice(OK_TO_DATE);
         } else {
@@ -150,7 +146,6 @@ impl HitHead {
 
     #[inline]
     pub(crate) fn write<'a>(&self, out: &'a mut Vec<u8>) -> AnswerHead<'a> {
-        out.reserve(USUAL_HEAD);
         out.extend_from_slice(&self.0);
         AnswerHead(out)
     }

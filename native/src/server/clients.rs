@@ -67,7 +67,8 @@ impl EventLoop {
         if refused {
             self.local.tally.meter.refused.add(1);
         }
-        if (refused && self.refused >= MAX_REFUSED) || self.clients.len() >= MAX_SLOTS {
+        let is_too_many = refused && self.refused >= MAX_REFUSED;
+        if is_too_many || self.clients.len() >= MAX_SLOTS || !self.make_room() {
             return;
         }
         let now = self.local.clock.now();

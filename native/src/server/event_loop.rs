@@ -26,7 +26,9 @@ use crate::{
     clock::Epoch,
     engine::Engine,
     locks::assert_none_held,
+    memory::is_there,
     output::Output,
+    reserve::is_low,
     turn::{Errands, Local},
 };
 
@@ -291,6 +293,19 @@ impl EventLoop {
                 _ => upstreams.is(token / 2, number),
             });
         }
+    }
+
+    /// Makes room for one more client, wherever a client can stand, if there is memory for it.
+    pub(super) fn make_room(&mut self) -> bool {
+        let Self { clients, dirty, was_dirty, goes_on, timers, .. } = self;
+        let (count, capacity) = (clients.len() + 1, clients.capacity());
+        let more = |len: usize| count.saturating_sub(len);
+        !is_low()
+            && (count <= capacity || is_there(2 * count * size_of::<Client>()))
+            && dirty.try_reserve(more(dirty.len()) + GO_ON_A_TURN).is_ok()
+            && was_dirty.try_reserve(more(was_dirty.len()) + GO_ON_A_TURN).is_ok()
+            && goes_on.try_reserve(more(goes_on.len())).is_ok()
+            && timers.make_room(2 * count)
     }
 
     /// Sees to it that a connection is looked after in this turn or the next.

@@ -67,6 +67,7 @@ impl Client {
         match kind {
             PlaneKind::Data => AnyPlane::Data(DataPlane {
                 engine: &*shared.engine,
+                has_room: errands.make_room(shared.config.limits.pipeline),
                 errands,
                 permits: &shared.permits,
                 is_node: self.is_node(&shared.config),

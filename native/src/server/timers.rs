@@ -30,6 +30,11 @@ impl Timers {
         }
     }
 
+    /// Makes room for so many timers in all, if there is memory for them.
+    pub(super) fn make_room(&mut self, timers: usize) -> bool {
+        self.0.try_reserve(timers.saturating_sub(self.0.len())).is_ok()
+    }
+
     pub(super) fn len(&self) -> usize {
         self.0.len()
     }

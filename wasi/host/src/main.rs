@@ -1,6 +1,7 @@
 //! The `gocache-wasi` program: arguments in, an exit code out.
 
 use std::{
+    alloc::System,
     fs,
     num::NonZeroUsize,
     path::{Path, PathBuf},
@@ -10,10 +11,14 @@ use std::{
 
 use clap::{Parser, Subcommand};
 use gocache::{
-    Config, Server,
+    Config, Reserve, Server,
     program::{self, Failure},
 };
 use gocache_wasi::{Component, Settings, StartError, WasiEngine};
+
+/// Of the system, and a little for when it has none left.
+#[global_allocator]
+static MEMORY: Reserve = Reserve::new(System);
 
 /// A distributed read-through cache over HTTP, with its core in a WebAssembly component.
 #[derive(Parser)]
