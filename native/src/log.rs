@@ -9,7 +9,7 @@ use std::{
 
 use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::{
-    EnvFilter, Layer, Registry, fmt, layer::SubscriberExt, reload, util::SubscriberInitExt,
+    Layer, Registry, filter::Targets, fmt, layer::SubscriberExt, reload, util::SubscriberInitExt,
 };
 
 #[cfg(debug_assertions)]
@@ -32,12 +32,17 @@ static REPEATS: Repeats = Repeats::new();
 
 /// Says what is wrong with directives, which are a level, or such as `warn,gocache=debug`.
 pub(crate) fn check(directives: &str) -> Result<(), String> {
-    EnvFilter::try_new(directives).map(drop).map_err(|error| error.to_string())
+    directives.parse::<Targets>().map(drop).map_err(|error| error.to_string())
+}
+
+/// What they let through; they have been checked.
+fn filter(directives: &str) -> Targets {
+    directives.parse().unwrap_or_default()
 }
 
 /// The log of a program. What is in its queue is written when this goes, if somebody takes it.
 pub(crate) struct Log {
-    filter: reload::Handle<EnvFilter, Registry>,
+    filter: reload::Handle<Targets, Registry>,
     _writer: WorkerGuard,
 }
 
@@ -54,7 +59,7 @@ impl Log {
             true => layer.boxed(),
             false => layer.json().flatten_event(true).boxed(),
         };
-        let (filter, handle) = reload::Layer::new(EnvFilter::new(directives));
+        let (filter, handle) = reload::Layer::new(filter(directives));
         // Fails only where a log is set up already, in a process that embeds the server.
         let layers = tracing_subscriber::registry().with(filter).with(layer);
         #[cfg(debug_assertions)]
@@ -67,7 +72,7 @@ impl Log {
     /// Changes what is logged.
     pub(crate) fn set(&self, directives: &str) {
         // Fails only where the log is gone.
-        drop(self.filter.reload(EnvFilter::new(directives)));
+        drop(self.filter.reload(filter(directives)));
     }
 }
 

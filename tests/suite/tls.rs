@@ -15,7 +15,8 @@ use rustls::{ClientConfig, ClientConnection, HandshakeKind, ProtocolVersion};
 
 use super::operations::scrape;
 use crate::harness::{
-    Asked, Authority, Client, Frontend, HOSTS, PATIENCE, Setup, Site, TlsFiles, eventually, get,
+    Asked, Authority, Client, Frontend, HOSTS, PATIENCE, Reply, Setup, Site, TlsFiles, eventually,
+    get,
 };
 
 // The frontend that has TLS by itself would show nothing else.
@@ -33,11 +34,13 @@ promises! { in native for Native:
     an_end_without_a_word_is_judged_by_http,
     a_session_is_resumed,
     handshakes_are_counted,
-    when_the_certificate_ends_is_told
+    when_the_certificate_ends_is_told,
+    many_pipelines_at_once
 }
 promises! { in wasi for Wasi:
     both_versions_are_spoken,
-    a_required_certificate_is_demanded
+    a_required_certificate_is_demanded,
+    many_pipelines_at_once
 }
 
 const DEADLINE: Duration = Duration::from_millis(500);
@@ -312,4 +315,28 @@ fn when_the_certificate_ends_is_told<F: Frontend>() {
     let ended = Some(1_609_459_200.0);
     eventually("2021-01-01", || scrape(&site).of(NAME, &[]) == ended);
     assert_eq!(scrape(&Site::new::<F>()).of(NAME, &[]), None, "without a certificate");
+}
+
+/// Where several connections are asked for together, each goes on with its own records.
+fn many_pipelines_at_once<F: Frontend>() {
+    let site = site::<F>();
+    let large = "large ".repeat(20_000);
+    site.origin.set("large", Reply::value(&large));
+    site.origin.set_otherwise(Reply::Echo);
+    let config = files(&site).client();
+    let mut clients: Vec<_> = (0..24).map(|_| Client::connect_tls(site.addr(), &config)).collect();
+    for round in 0..4 {
+        // A third of them ask for the same, so that they wait for one load.
+        let cold = |number: usize| format!("{round}-{}", number % 8);
+        for (number, client) in clients.iter_mut().enumerate() {
+            let cold = cold(number);
+            client.send([get("hot"), get("large"), get(&cold), get("large"), get("hot")].concat());
+        }
+        for (number, client) in clients.iter_mut().enumerate() {
+            for expected in ["hot value", &large, &cold(number), &large, "hot value"] {
+                client.answer().status(200).body(expected);
+            }
+        }
+        assert!((0..8).all(|number| site.origin.loads_of(&cold(number)) == 1), "in round {round}");
+    }
 }

@@ -23,6 +23,10 @@ pub(super) fn check(
         source.error(place, format!("an origin of kind {:?} has no such key", kind.get_ref()))
     };
     let kind = match kind.get_ref().as_str() {
+        "sqlite" if cfg!(not(feature = "sqlite")) => {
+            let text = "this program was built without SQLite: build it with the feature `sqlite`";
+            return Err(source.at(&kind, text));
+        }
         "sqlite" => {
             if let Some(span) = url.map(|it| it.span()).or(ca.map(|it| it.span())) {
                 return Err(foreign(span));

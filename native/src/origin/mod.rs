@@ -2,6 +2,7 @@
 //! a source that is slow keeps neither a loop nor memory.
 
 mod pool;
+#[cfg_attr(not(feature = "sqlite"), path = "no_sqlite.rs")]
 mod sqlite;
 
 use std::fmt;
