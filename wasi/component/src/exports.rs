@@ -96,6 +96,26 @@ extern "C" fn get(
     answer(|state| state.get(&ask, key, Instant::from_millis(now)))
 }
 
+#[unsafe(export_name = "gocache:node/engine@0.1.0#get-short")]
+extern "C" fn get_short(
+    group: u16,
+    key_0: u64,
+    key_1: u64,
+    key_2: u64,
+    key_3: u64,
+    key_bytes: u8,
+    asker: u8,
+    waiter: u64,
+    now: u64,
+) -> Reply<Outcome<Answer, Error>> {
+    let words = [key_0, key_1, key_2, key_3].map(u64::to_le_bytes);
+    let key = words.as_flattened();
+    // A key that ends behind the words ends with them.
+    let key = &key[..key.len().min(key_bytes.into())];
+    let ask = Ask { group, key_bytes: key.len() as u32, asker, waiter };
+    answer(|state| state.get(&ask, key, Instant::from_millis(now)))
+}
+
 #[unsafe(export_name = "gocache:node/engine@0.1.0#get-batch")]
 extern "C" fn get_batch(
     asks: *const Ask,

@@ -59,8 +59,16 @@ impl State {
     /// Lets go of what the last answer pointed to.
     pub(crate) fn forget(&mut self) {
         self.kept = Kept::Nothing;
-        self.answers.clear();
-        self.others.clear();
+        if !self.answers.is_empty() {
+            self.answers.clear();
+            self.others.clear();
+        }
+    }
+
+    /// Keeps what an answer points to. There is nothing by then, which need not be let go.
+    #[inline]
+    fn keep(&mut self, kept: Kept) {
+        mem::forget(mem::replace(&mut self.kept, kept));
     }
 
     pub(crate) fn misuse(&mut self, wrong: Wrong) -> Misuse {
@@ -68,7 +76,7 @@ impl State {
             Wrong::Unconfigured => Misuse::Unconfigured,
             Wrong::Configuration(text) => {
                 let misuse = Misuse::Configuration(List::of(text.as_bytes()));
-                self.kept = Kept::Text { _text: text };
+                self.keep(Kept::Text { _text: text });
                 misuse
             }
         }
@@ -101,7 +109,7 @@ impl State {
         Ok(match got {
             Ok(Get::Hit(found)) => {
                 let hit = convert::found(&found);
-                self.kept = Kept::Value { _value: found.value };
+                self.keep(Kept::Value { _value: found.value });
                 Outcome::Ok(abi::Answer::Hit(hit))
             }
             Ok(Get::Wait) => Outcome::Ok(abi::Answer::Wait),
@@ -190,7 +198,7 @@ impl State {
             counters.extend((0..).take(places).map(|id| Maybe::from(stats(id))));
         }
         let list = List::of(&counters);
-        self.kept = Kept::Counters { _counters: counters };
+        self.keep(Kept::Counters { _counters: counters });
         Ok(list)
     }
 
@@ -204,13 +212,13 @@ impl State {
 
     fn fetch(&mut self, fetch: gocache_core::Fetch) -> abi::Fetch {
         let told = convert::fetch(&fetch);
-        self.kept = Kept::Fetch { _fetch: fetch };
+        self.keep(Kept::Fetch { _fetch: fetch });
         told
     }
 
     fn done(&mut self, done: gocache_core::Done) -> abi::Done {
         let told = convert::done(&done);
-        self.kept = Kept::Done { _done: done };
+        self.keep(Kept::Done { _done: done });
         told
     }
 }

@@ -13,6 +13,20 @@ static ALLOCATOR: GlobalDlmalloc = GlobalDlmalloc;
 #[link(name = "c")]
 unsafe extern "C" {}
 
+#[expect(unsafe_code, reason = "the linker makes it: what is to be done before all else")]
+unsafe extern "C" {
+    fn __wasm_call_ctors();
+}
+
+/// Called once, before all else. Without it the linker takes this for a program, and has each export
+/// begin and end one.
+#[expect(unsafe_code, reason = "the host calls it by this name")]
+#[unsafe(no_mangle)]
+extern "C" fn _initialize() {
+    // SAFETY: nothing has run yet.
+    unsafe { __wasm_call_ctors() };
+}
+
 /// A trap ends the instance, and with it the cache. There is nobody to tell the message to: the
 /// host logs the trap.
 #[panic_handler]

@@ -9,7 +9,10 @@ use gocache_core::{
     Source, Stats, Waiter,
 };
 
-use crate::{bindings::wit, settings::GroupSettings};
+use crate::{
+    bindings::{SHORT, Words, wit},
+    settings::GroupSettings,
+};
 
 /// Whole milliseconds, as the component counts them.
 fn millis(duration: Duration) -> u64 {
@@ -41,6 +44,14 @@ pub(crate) fn group(group: &GroupSettings) -> wit::GroupSettings<'_> {
 
 pub(crate) fn duration(millis: u64) -> Duration {
     Duration::from_millis(millis)
+}
+
+/// A key as words, if it is short enough.
+pub(crate) fn words(key: &[u8]) -> Option<Words> {
+    let mut bytes = [0; SHORT];
+    bytes.get_mut(..key.len())?.copy_from_slice(key);
+    let [a, b, c, d] = bytes.as_chunks().0 else { return None };
+    Some([a, b, c, d].map(|word| u64::from_le_bytes(*word)).into())
 }
 
 pub(crate) fn ask(ask: Ask<'_>) -> wit::Ask {

@@ -29,6 +29,7 @@ pub(crate) struct Instance {
     store: Store<Memory>,
     cache: Cache,
     get: bindings::Get,
+    get_short: bindings::GetShort,
     get_batch: bindings::GetBatch,
     /// What `get_batch` was told last: its memory is used again.
     told: Vec<wit::Ask>,
@@ -88,9 +89,10 @@ impl Instance {
         let other = StartError::OtherWorld;
         let cache = Cache::new(&mut store, &instance).map_err(other)?;
         let get = instance.get_typed_func(&mut store, component.get).map_err(other)?;
+        let get_short = instance.get_typed_func(&mut store, component.get_short).map_err(other)?;
         let get_batch = instance.get_typed_func(&mut store, component.get_batch).map_err(other)?;
         let mut instance =
-            Self { store, cache, get, get_batch, told: Vec::new(), numbers, patience };
+            Self { store, cache, get, get_short, get_batch, told: Vec::new(), numbers, patience };
         instance.configure(part)?;
         Ok(instance)
     }
@@ -132,11 +134,23 @@ impl Instance {
         waiter: Waiter,
         now: Instant,
     ) -> Called<Result<Get, Error>> {
-        self.store.set_epoch_deadline(self.patience);
-        let arguments = (group.0, key, asker.into(), waiter.0, now.as_millis());
-        let (got,) = self.get.call(&mut self.store, arguments)?;
+        let got = self.ask(Ask { group, key, asker, waiter }, now)?;
         let Self { store, numbers, .. } = self;
         Ok(got.map(|verdict| said(verdict, store, numbers).and_then(Said::kept)))
+    }
+
+    fn ask(&mut self, ask: Ask<'_>, now: Instant) -> Called<Verdict> {
+        let Ask { group, key, asker, waiter } = ask;
+        let Self { store, get, get_short, .. } = self;
+        store.set_epoch_deadline(self.patience);
+        let (group, asker, waiter, now) = (group.0, asker.into(), waiter.0, now.as_millis());
+        let (got,) = match convert::words(key) {
+            Some(words) => {
+                get_short.call(store, (group, words, key.len() as u8, asker, waiter, now))?
+            }
+            None => get.call(store, (group, key, asker, waiter, now))?,
+        };
+        Ok(got)
     }
 
     /// As `get` for each of these, in one call.
@@ -146,14 +160,13 @@ impl Instance {
         now: Instant,
         tell: &mut Tell<'_>,
     ) -> Called<()> {
-        let Self { store, numbers, .. } = self;
-        store.set_epoch_deadline(self.patience);
         if asks.len() == 1 {
-            let Ask { group, key, asker, waiter } = asks.at(0);
-            let arguments = (group.0, key, asker.into(), waiter.0, now.as_millis());
-            let (got,) = self.get.call(&mut *store, arguments)?;
+            let got = self.ask(asks.at(0), now)?;
+            let Self { store, numbers, .. } = self;
             return Ok(got.map(|verdict| tell(0, said(verdict, store, numbers))));
         }
+        let Self { store, numbers, .. } = self;
+        store.set_epoch_deadline(self.patience);
         self.told.clear();
         self.told.extend(asks.iter().map(convert::ask));
         let (got,) =

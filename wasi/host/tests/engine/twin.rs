@@ -51,6 +51,11 @@ struct Walk {
     air: Vec<(Fetch, Fetch)>,
 }
 
+/// One of so many bytes, no two of which are the same: short keys go in as words.
+fn key(len: u64) -> Vec<u8> {
+    (b'0'..).take(len as usize).collect()
+}
+
 impl Walk {
     /// A number below `end`, by xorshift.
     fn draw(&mut self, end: u64) -> u64 {
@@ -84,7 +89,7 @@ impl Walk {
 
     fn get(&mut self, step: u32, core: &Node, wasi: &WasiEngine, now: Instant) {
         let group = GroupId(u16::try_from(self.draw(2)).unwrap());
-        let key = [b'k'; 66][..usize::try_from(self.draw(67)).unwrap()].to_vec();
+        let key = key(self.draw(67));
         let asker = if self.draw(4) == 0 { Asker::Peer } else { Asker::Client };
         let waiter = Waiter(u64::from(step));
         let ours = core.get(group, &key, asker, waiter, now);
@@ -98,8 +103,7 @@ impl Walk {
     /// Several at once from the one, and from the other one after the other.
     fn get_batch(&mut self, step: u32, core: &Node, wasi: &WasiEngine, now: Instant) {
         let group = GroupId(u16::try_from(self.draw(2)).unwrap());
-        let keys: Vec<_> =
-            (0..self.draw(9)).map(|_| [b'k'; 66][..self.draw(67) as usize].to_vec()).collect();
+        let keys: Vec<_> = (0..self.draw(9)).map(|_| key(self.draw(67))).collect();
         // Numbers that nobody else has, so that those who are told can be put in an order.
         let (asker, first) = (Asker::Client, (u64::from(step) + 1) << 32);
         let numbered = || keys.iter().zip((first..).map(Waiter));
@@ -122,7 +126,7 @@ impl Walk {
 
     fn write(&mut self, step: u32, core: &Node, wasi: &WasiEngine, now: Instant) {
         let group = GroupId(u16::try_from(self.draw(2)).unwrap());
-        let key = [b'k'; 66][..usize::try_from(self.draw(67)).unwrap()].to_vec();
+        let key = key(self.draw(67));
         if self.draw(2) == 0 {
             let ours = core.remove(group, &key, now);
             assert_eq!(ours, wasi.remove(group, &key, now), "step {step}");
