@@ -1,6 +1,7 @@
 //! A cluster whose nodes reach each other over TLS, for loads and for writes, and know each other by
 //! their certificates.
 
+use std::collections::BTreeMap;
 use std::fs;
 
 use rustix::process::Signal;
@@ -8,8 +9,8 @@ use tempfile::TempDir;
 
 use super::config;
 use crate::harness::{
-    Authority, Client, Credentials, HOSTS, Origin, Process, Reply, TOKEN, TlsFiles, delete,
-    eventually, free_address, put,
+    Authority, Client, Credentials, HOSTS, Hosted, Origin, Process, Reply, TOKEN, TlsFiles, delete,
+    eventually, free_address, is_on_path, jco_serve, put,
 };
 
 /// Nodes that know each other by their certificates, without a secret.
@@ -147,4 +148,29 @@ fn a_mark_counts_only_with_the_certificate_of_a_node() {
     assert!(others > 0.0, "a certificate for another host makes no node");
     ask("nobody", None);
     assert!(forwarded() > others, "nor does none at all");
+}
+
+/// The component of `wasi:http` before a cluster of such nodes, in a host that trusts their authority.
+#[test]
+fn a_client_of_the_cluster_in_another_host_asks_over_tls() {
+    if !is_on_path("jco") {
+        return;
+    }
+    let cluster = Cluster::start();
+    let authority = cluster.tls.path().join("client-ca.pem").display().to_string();
+    let peers: Vec<String> = cluster.nodes.iter().map(|node| node.addr.to_string()).collect();
+    let variables = [
+        ("GOCACHE_CLUSTER_PEERS", peers.join(",")),
+        ("GOCACHE_CLUSTER_TLS", "true".to_owned()),
+        ("NODE_EXTRA_CA_CERTS", authority),
+    ];
+    let variables = BTreeMap::from(variables.map(|(name, value)| (name.to_owned(), value)));
+    let addr = free_address();
+    let _host = Hosted::spawn(jco_serve("jco-cluster-tls", addr, variables), addr);
+    let mut client = Client::connect(addr);
+    for key in (0..20).map(|number| format!("key-{number}")) {
+        client.get(&key).status(200).body(&key).has("cache-status", "gocache; fwd=uri-miss");
+        client.get(&key).status(200).body(&key).has("cache-status", "gocache; hit");
+        assert_eq!(cluster.origin.loads_of(&key), 1, "loads of {key}");
+    }
 }

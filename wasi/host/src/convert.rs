@@ -48,10 +48,18 @@ pub(crate) fn duration(millis: u64) -> Duration {
 
 /// A key as words, if it is short enough.
 pub(crate) fn words(key: &[u8]) -> Option<Words> {
-    let mut bytes = [0; SHORT];
-    bytes.get_mut(..key.len())?.copy_from_slice(key);
-    let [a, b, c, d] = bytes.as_chunks().0 else { return None };
-    Some([a, b, c, d].map(|word| u64::from_le_bytes(*word)).into())
+    if key.len() > SHORT {
+        return None;
+    }
+    // Word by word: bytes that were just written one way are slow to be read another.
+    let (whole, rest) = key.as_chunks();
+    let rest = rest.iter().rev().fold(0, |word, &byte| word << 8 | u64::from(byte));
+    let word = |at: usize| match whole.get(at) {
+        Some(word) => u64::from_le_bytes(*word),
+        None if at == whole.len() => rest,
+        None => 0,
+    };
+    Some((word(0), word(1), word(2), word(3)))
 }
 
 pub(crate) fn ask(ask: Ask<'_>) -> wit::Ask {

@@ -193,11 +193,11 @@ impl Seat {
                 if let Ok(Said::Got(Get::Wait | Get::Fetch(_))) = said {
                     waits.push(at);
                 }
-                match said {
-                    Ok(Said::Lent(lent)) if lent.bytes.len() >= LONG && self.is_sought() => {
-                        tell(at, Said::Lent(lent).kept().map(Said::Got));
-                    }
-                    said => tell(at, said),
+                let is_long = matches!(&said, Ok(Said::Lent(lent)) if lent.bytes.len() >= LONG);
+                if is_long && self.is_sought() {
+                    tell(at, said.and_then(Said::kept).map(Said::Got));
+                } else {
+                    tell(at, said);
                 }
             })
         });

@@ -18,6 +18,8 @@ pub(crate) struct Settings {
     pub(crate) groups: Vec<Group>,
     /// The nodes that are asked in place of the origins.
     pub(crate) peers: Vec<String>,
+    /// They are reached over TLS.
+    pub(crate) peers_tls: bool,
     pub(crate) value_bytes: usize,
     pub(crate) load: Duration,
 }
@@ -61,6 +63,11 @@ impl Settings {
             base: base(&variables)?,
             groups: variables.groups(load)?,
             peers: variables.items("GOCACHE_CLUSTER_PEERS"),
+            peers_tls: match variables.get("GOCACHE_CLUSTER_TLS") {
+                None | Some("false") => false,
+                Some("true") => true,
+                Some(_) => return Err(wrong("GOCACHE_CLUSTER_TLS", "is true or false")),
+            },
             value_bytes: variables.number("GOCACHE_LIMITS_VALUE_BYTES", 64 << 20, u32::MAX)?,
             load,
         };
@@ -267,6 +274,7 @@ mod tests {
             ("GOCACHE_ORIGINS_API_URL", "http:///path"),
             ("GOCACHE_ORIGINS_API_URL", "http://user@host/"),
             ("GOCACHE_ORIGINS_API_URL", "http://host/a b"),
+            ("GOCACHE_CLUSTER_TLS", "yes"),
             ("GOCACHE_LIMITS_KEY_BYTES", "70000"),
             ("GOCACHE_LIMITS_FLIGHTS", "0"),
             ("GOCACHE_DEADLINES_LOAD", "5"),

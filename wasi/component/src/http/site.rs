@@ -25,6 +25,7 @@ pub(crate) struct Site {
     pub(crate) node: Node,
     groups: Vec<Served>,
     nodes: Option<(Ring, Vec<String>)>,
+    nodes_tls: bool,
     pub(crate) load: Duration,
     pub(crate) value_bytes: usize,
 }
@@ -61,7 +62,7 @@ pub(crate) enum Failure {
 impl Site {
     /// The site of these variables, or what is wrong with them.
     pub(crate) fn new(variables: &[(String, String)], seed: u64) -> Result<Self, String> {
-        let Settings { base, groups, peers, value_bytes, load } =
+        let Settings { base, groups, peers, peers_tls, value_bytes, load } =
             Settings::read(variables).map_err(|wrong| wrong.to_string())?;
         let mut node = Node::new();
         let mut served = Vec::new();
@@ -76,7 +77,8 @@ impl Site {
             Ring::new(&names).map_err(|error| error.to_string())
         });
         let nodes = nodes.transpose()?.map(|ring| (ring, peers));
-        Ok(Self { base, node, groups: served, nodes, load, value_bytes })
+        let (groups, nodes_tls) = (served, peers_tls);
+        Ok(Self { base, node, groups, nodes, nodes_tls, load, value_bytes })
     }
 
     pub(crate) fn content_type(&self, group: GroupId) -> &str {
@@ -122,7 +124,7 @@ impl Site {
             .into_iter()
             .flat_map(|(name, values)| values.iter().map(move |value| (name, value.clone())));
         Call {
-            is_https: false,
+            is_https: self.nodes_tls,
             authority: node.to_owned(),
             path: Route::target(&self.base, &question.group, &question.key).collect(),
             fields: lines.collect(),
