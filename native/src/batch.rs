@@ -10,6 +10,7 @@ use crate::{
     memory::copied,
     meter::Outcome,
     plane::Reply,
+    reserve::fallibly,
     turn::Turn,
 };
 
@@ -50,7 +51,7 @@ impl Batch {
     ) -> Result<(), OutOfMemory> {
         let Wish { serial, tags, wanted, .. } = wish;
         let tags = tags.map(copied).transpose()?.map(Into::into);
-        self.asks.make_room(ask.key.len())?;
+        fallibly(|| self.asks.make_room(ask.key.len()))?;
         self.asked.try_reserve(1).map_err(|_| OutOfMemory)?;
         self.asks.push(ask);
         self.asked.push(Asked { slot, serial, tags, wanted: wanted.copied() });

@@ -25,6 +25,7 @@ use crate::{
     owed::{Due, Owed},
     phase::{Next, Phase},
     plane::{Plane, Reply},
+    reserve::fallibly,
     turn::Turn,
 };
 
@@ -103,7 +104,7 @@ impl Conn {
     /// Keeps what cannot be used up yet, if there is memory for it.
     #[inline(never)]
     fn keep(&mut self, bytes: &[u8], turn: &Turn<'_>) -> bool {
-        let has_room = self.input.try_reserve(bytes.len()).is_ok();
+        let has_room = fallibly(|| self.input.try_reserve(bytes.len()).is_ok());
         if has_room {
             self.input.extend_from_slice(bytes);
         } else {
@@ -257,25 +258,28 @@ impl Conn {
 
     /// Takes one head, if it is whole.
     fn head(&mut self, bytes: &mut [u8], plane: &mut impl Plane, turn: &Turn<'_>) -> Option<usize> {
-        if bytes.starts_with(b"\r\n") {
-            return Some(self.empty_line(bytes.len(), turn));
-        }
         let limits = &turn.config.limits.head;
         let known = turn.recurring.request(self.place, bytes, limits);
         if let Some((request, used)) = known {
             self.ask(&request, plane, turn);
+            if request.key.is_none() {
+                turn.recurring.note(self.place, &request, &bytes[..used]);
+            }
             return Some(used);
         }
         self.unknown_head(bytes, plane, turn)
     }
 
-    /// The same for a head that has to be parsed.
+    /// The same for a head that has to be parsed, if it is one.
     fn unknown_head(
         &mut self,
         bytes: &mut [u8],
         plane: &mut impl Plane,
         turn: &Turn<'_>,
     ) -> Option<usize> {
+        if bytes.starts_with(b"\r\n") {
+            return Some(self.empty_line(bytes.len(), turn));
+        }
         match Head::parse(bytes, &turn.config.limits.head) {
             Head::Partial => {
                 // One deadline for the whole head: later bytes of it do not move `since`.

@@ -12,6 +12,7 @@ use crate::{
     asks::{Asks, Said},
     config::{Config, GroupConfig},
     locks::RawLock,
+    reserve::fallibly,
 };
 
 /// The core's node, with the locks of the server, and groups that stay when another
@@ -156,23 +157,23 @@ impl Engine for Node {
         waiter: Waiter,
         now: Instant,
     ) -> Result<Get, Error> {
-        self.get(group, key, asker, waiter, now)
+        fallibly(|| self.get(group, key, asker, waiter, now))
     }
 
     fn land(&self, fetch: Fetch, result: Result<Load, LoadError>, now: Instant) -> Landing {
-        self.land(fetch, result, now)
+        fallibly(|| self.land(fetch, result, now))
     }
 
     fn overdue(&self, now: Instant) -> Option<Done> {
-        self.overdue(now)
+        fallibly(|| self.overdue(now))
     }
 
     fn put(&self, group: GroupId, key: &[u8], value: &[u8], now: Instant) -> Result<(), Error> {
-        self.put(group, key, value, now)
+        fallibly(|| self.put(group, key, value, now))
     }
 
     fn remove(&self, group: GroupId, key: &[u8], now: Instant) -> bool {
-        self.remove(group, key, now)
+        fallibly(|| self.remove(group, key, now))
     }
 
     fn stats(&self) -> Vec<(GroupId, Stats)> {

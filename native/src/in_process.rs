@@ -10,9 +10,11 @@ use crate::{
     config::Config,
     conn::Conn,
     data::{Address, DataPlane},
-    engine::{self, Node},
+    engine::{self, Engine, Node},
     meter::Meters,
     output::{MAX_SLICES, Output},
+    phase::Next,
+    reserve::fallibly,
     turn::{Errands, Local},
     writes::Permits,
 };
@@ -54,7 +56,7 @@ impl Shared {
     /// # Errors
     /// Why it could not be.
     pub fn put(&self, group: GroupId, key: &[u8], value: &[u8]) -> Result<(), String> {
-        let put = self.node.put(group, key, value, Instant::ZERO);
+        let put = Engine::put(&self.node, group, key, value, Instant::ZERO);
         put.map_err(|error| error.to_string())
     }
 
@@ -109,6 +111,12 @@ impl Loop<'_> {
         local.end(&shared.meters, errands.next.lane);
     }
 
+    /// Whether this connection is over.
+    pub fn is_over(&self, slot: usize) -> bool {
+        let next = self.conns[slot].next(&self.local.turn(&self.shared.config));
+        matches!(next, Next::Shut | Next::Drop)
+    }
+
     /// Loads that were asked for, which nobody does.
     pub fn misses(&self) -> usize {
         self.errands.fetches.len()
@@ -119,8 +127,10 @@ impl Loop<'_> {
         let Self { shared, local, conns, errands, .. } = self;
         let turn = local.turn(&shared.config);
         for fetch in errands.fetches.drain(..) {
-            let load = Value::new(value).map(Load::from).map_err(|_| LoadError::OutOfMemory);
-            let Landing::Done(done) = shared.node.land(fetch, load, turn.clock.now()) else {
+            let load =
+                fallibly(|| Value::new(value)).map(Load::from).map_err(|_| LoadError::OutOfMemory);
+            let now = turn.clock.now();
+            let Landing::Done(done) = Engine::land(&shared.node, fetch, load, now) else {
                 continue;
             };
             for waiter in done.waiters {

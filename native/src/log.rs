@@ -9,7 +9,12 @@ use std::{
 
 use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::{
-    Layer, Registry, filter::Targets, fmt, layer::SubscriberExt, reload, util::SubscriberInitExt,
+    Layer, Registry,
+    filter::{LevelFilter, Targets},
+    fmt,
+    layer::SubscriberExt,
+    reload,
+    util::SubscriberInitExt,
 };
 
 #[cfg(debug_assertions)]
@@ -32,12 +37,33 @@ static REPEATS: Repeats = Repeats::new();
 
 /// Says what is wrong with directives, which are a level, or such as `warn,gocache=debug`.
 pub(crate) fn check(directives: &str) -> Result<(), String> {
-    directives.parse::<Targets>().map(drop).map_err(|error| error.to_string())
+    read(directives).map(drop)
 }
 
-/// What they let through; they have been checked.
+/// What they let through. (Read one by one: `Targets` takes an empty one for ERROR, and anything for the
+/// name of a target.)
+fn read(directives: &str) -> Result<Targets, String> {
+    let level = |text: &str| {
+        let wrong = format!("{text:?} is no level; it is off, error, warn, info, debug or trace");
+        // Nothing is ERROR there.
+        let level = Some(text).filter(|text| !text.is_empty()).map(str::parse::<LevelFilter>);
+        level.and_then(Result::ok).ok_or(wrong)
+    };
+    directives.split(',').try_fold(Targets::new(), |targets, directive| {
+        let Some((target, text)) = directive.trim().split_once('=') else {
+            return Ok(targets.with_default(level(directive.trim())?));
+        };
+        let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b"_:-".contains(&byte);
+        if target.is_empty() || !target.bytes().all(is_part) {
+            return Err(format!("{target:?} is no target, such as gocache or rustls"));
+        }
+        Ok(targets.with_target(target, level(text)?))
+    })
+}
+
+/// The filter of directives that have been checked.
 fn filter(directives: &str) -> Targets {
-    directives.parse().unwrap_or_default()
+    read(directives).unwrap_or_default()
 }
 
 /// The log of a program. What is in its queue is written when this goes, if somebody takes it.
@@ -111,6 +137,13 @@ pub(crate) fn load(
     }
 }
 
+/// What becomes of something for lack of memory: one line a second.
+pub(crate) fn no_memory(outcome: &str) {
+    if let Some(suppressed) = REPEATS.admit(&outcome) {
+        tracing::warn!(%outcome, suppressed, "there is no memory left");
+    }
+}
+
 fn panicked(panic: &PanicHookInfo<'_>) {
     let place = panic.location().map(ToString::to_string).unwrap_or_default();
     if let Some(suppressed) = REPEATS.admit(&place) {
@@ -118,5 +151,21 @@ fn panicked(panic: &PanicHookInfo<'_>) {
         let thread = thread.name().unwrap_or_default();
         let why = panic.payload_as_str().unwrap_or_default();
         tracing::error!(%place, thread, why, suppressed, "a panic, which is a bug");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn directives_are_a_level_and_those_of_targets() {
+        for good in ["info", "warn,gocache=debug", " off , gocache_wasi::seat=TRACE ", "error"] {
+            assert!(check(good).is_ok(), "{good}");
+        }
+        for bad in ["", "info,", "loud", "gocache=", "=debug", "go cache=info", "gocache[a]=debug"]
+        {
+            assert!(check(bad).is_err(), "{bad}");
+        }
     }
 }

@@ -4,10 +4,12 @@ use std::hint;
 
 use gocache_core::OutOfMemory;
 
+use crate::reserve::fallibly;
+
 /// An empty buffer with room for so many bytes.
 pub(crate) fn room(len: usize) -> Result<Vec<u8>, OutOfMemory> {
     let mut bytes = Vec::new();
-    bytes.try_reserve_exact(len).map_err(|_| OutOfMemory)?;
+    fallibly(|| bytes.try_reserve_exact(len)).map_err(|_| OutOfMemory)?;
     Ok(bytes)
 }
 
@@ -27,7 +29,7 @@ pub(crate) fn copied(bytes: &[u8]) -> Result<Vec<u8>, OutOfMemory> {
 pub(crate) fn escaped(before: &str, bytes: &[u8], behind: &str) -> Result<String, OutOfMemory> {
     let mut text = String::new();
     let len = before.len() + bytes.escape_ascii().count() + behind.len();
-    text.try_reserve_exact(len).map_err(|_| OutOfMemory)?;
+    fallibly(|| text.try_reserve_exact(len)).map_err(|_| OutOfMemory)?;
     text.push_str(before);
     text.extend(bytes.escape_ascii().map(char::from));
     text.push_str(behind);

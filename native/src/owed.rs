@@ -7,6 +7,7 @@ use gocache_core::{Error, Found};
 use crate::{
     answer::{Answer, Form, Pending},
     meter::Tally,
+    reserve::fallibly,
 };
 
 /// Bytes that may wait for a client: beyond them no more requests are taken up, for who does not read
@@ -79,7 +80,7 @@ impl Owed {
     pub(crate) fn make_room(&mut self) -> bool {
         self.queue.is_empty()
             || self.queue.len() < self.queue.capacity()
-            || self.queue.try_reserve(1).is_ok()
+            || fallibly(|| self.queue.try_reserve(1).is_ok())
     }
 
     /// Whether the next one can go out.

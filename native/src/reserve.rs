@@ -8,7 +8,7 @@
 
 use std::{
     alloc::{GlobalAlloc, Layout, System},
-    cell::UnsafeCell,
+    cell::{Cell, UnsafeCell},
     ptr,
     sync::atomic::{AtomicU32, AtomicU64, Ordering},
 };
@@ -26,9 +26,27 @@ const LOW: u32 = BLOCKS as u32 / 2;
 static IN_USE: AtomicU32 = AtomicU32::new(0);
 
 /// Whether there is so little memory left that nothing should be begun that takes some.
-#[inline]
 pub(crate) fn is_low() -> bool {
     IN_USE.load(Ordering::Relaxed) >= LOW
+}
+
+thread_local! {
+    /// The thread is at something that copes with having no memory.
+    static CAN_DO_WITHOUT: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Does something that copes with having no memory, and so gets none from the reserve. What the cache
+/// keeps, and what has a length that others choose, would use it up.
+#[inline]
+pub(crate) fn fallibly<T>(work: impl FnOnce() -> T) -> T {
+    struct Before(bool);
+    impl Drop for Before {
+        fn drop(&mut self) {
+            CAN_DO_WITHOUT.set(self.0);
+        }
+    }
+    let _before = Before(CAN_DO_WITHOUT.replace(true));
+    work()
 }
 
 /// The memory of `A`, and some blocks beside it. Untouched, these take no memory of the machine.
@@ -64,7 +82,7 @@ impl<A> Reserve<A> {
 
     #[cold]
     fn take(&self, layout: Layout) -> *mut u8 {
-        if layout.size() > BLOCK || layout.align() > BLOCK {
+        if layout.size() > BLOCK || layout.align() > BLOCK || CAN_DO_WITHOUT.get() {
             return ptr::null_mut();
         }
         for (at, word) in self.marks.iter().enumerate() {

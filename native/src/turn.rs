@@ -11,7 +11,6 @@ use crate::{
     data::Address,
     meter::{Meter, Meters, Tally},
     recurring::Recurring,
-    reserve::is_low,
     writes::Write,
 };
 
@@ -89,14 +88,16 @@ impl Errands {
     /// Those of the loop with this number.
     pub(crate) fn new(lane: usize) -> Self {
         let next = Address { lane, slot: 0, serial: 0 };
-        let (batch, fetches, writes) = (Batch::default(), Vec::new(), Vec::new());
+        let (batch, writes) = (Batch::default(), Vec::new());
+        // Those of a connection, by the usual limit: what is there from the start cannot be missing.
+        let fetches = Vec::with_capacity(256);
         Self { next, batch, fetches, writes }
     }
 
     /// Makes room for the loads that so many requests may need, and those that are asked together with
     /// them, if there is memory for it.
     pub(crate) fn make_room(&mut self, requests: usize) -> bool {
-        !is_low() && self.fetches.try_reserve(self.batch.len() + requests).is_ok()
+        self.fetches.try_reserve(self.batch.len() + requests).is_ok()
     }
 
     /// Where the answer to the next request of this connection is to go.

@@ -9,6 +9,7 @@ use crate::{
     config::Target,
     http1::{Body, BodyError, Decoder, PEER_FIELD, Response, ResponseHead},
     memory::room,
+    reserve::fallibly,
 };
 
 /// Longest head of a response.
@@ -207,7 +208,7 @@ impl Outcome {
         };
         match (from, head.status) {
             (_, 200) if head.is_encoded => (Err(failed), "its answer has a Content-Encoding"),
-            (_, 200) => match Value::new(content) {
+            (_, 200) => match fallibly(|| Value::new(content)) {
                 Ok(value) => {
                     // What comes from the origin is new to us, however long another cache had it.
                     let age = if from == Kind::Peer { head.age } else { 0 };

@@ -12,6 +12,7 @@ use crate::{
     engine::Engine,
     http1::{Body, BodyError, Credentials, Method, Request, WriteFields},
     memory::copied,
+    reserve::fallibly,
     turn::Turn,
 };
 
@@ -85,7 +86,7 @@ impl Write {
         if needed > content.capacity() {
             // It grows by doubling, and not beyond what it may hold.
             let capacity = needed.max(2 * content.capacity()).min(self.limit.max(needed));
-            let reserved = content.try_reserve_exact(capacity - content.len());
+            let reserved = fallibly(|| content.try_reserve_exact(capacity - content.len()));
             reserved.map_err(|_| Answer::failed(Error::OutOfMemory))?;
         }
         content.extend_from_slice(part);

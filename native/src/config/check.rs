@@ -114,6 +114,8 @@ fn log(source: &Source<'_>, raw: Option<Spanned<String>>) -> Result<String, Conf
 }
 
 /// More loops than this are a typing error. (Beyond it the addresses of waiters would end.)
+/// Bytes of a content type, which stands in the head of each answer.
+const MOST_TYPE: usize = 128;
 const MAX_LOOPS: usize = crate::data::MAX_LANES / 2;
 
 fn loops(source: &Source<'_>, raw: Option<Spanned<usize>>) -> Result<usize, ConfigError> {
@@ -209,6 +211,9 @@ fn group(
     let is_field_value = |text: &str| text.bytes().all(|byte| matches!(byte, b' '..=b'~'));
     if let Some(wrong) = raw.content_type.as_ref().filter(|text| !is_field_value(text.get_ref())) {
         return Err(source.at(wrong, "content_type holds characters that a field cannot"));
+    }
+    if let Some(wrong) = raw.content_type.as_ref().filter(|text| text.get_ref().len() > MOST_TYPE) {
+        return Err(source.at(wrong, format!("content_type has more than {MOST_TYPE} bytes")));
     }
     Ok(GroupConfig {
         id,

@@ -2,6 +2,7 @@
 
 use super::Conn;
 use crate::{
+    log,
     owed::{FULL, FULL_OWN, Owed},
     turn::Turn,
 };
@@ -19,15 +20,16 @@ impl Conn {
     /// and where there are none, all is over.
     #[inline(always)]
     pub(super) fn make_room(&mut self) -> bool {
-        (self.output.make_room() && self.owed.make_room()) || self.no_room()
+        (self.output.make_room() && self.owed.make_room()) || self.wait_or_end()
     }
 
     #[cold]
-    fn no_room(&mut self) -> bool {
+    fn wait_or_end(&mut self) -> bool {
         self.cramped = true;
         if self.output.is_empty() && (self.owed.is_empty() || self.owed.is_ready()) {
             self.owed = Owed::default();
             self.end();
+            log::no_memory("a connection is closed");
         }
         false
     }

@@ -27,10 +27,11 @@ pub(crate) struct KnownFields([Known; PLACES]);
 
 #[derive(Debug)]
 struct Known {
-    /// The request-line up to the last slash of the path: most paths of a client differ only behind it.
+    /// How the request-line begins, up to the key or to the last slash of the path: most requests of a
+    /// client differ only behind it.
     begin: Vec<u8>,
-    /// The group whose keys those paths name, and how many of these bytes stand before the key.
-    group: Option<(GroupId, usize)>,
+    /// The group whose keys follow.
+    group: Option<GroupId>,
     /// From behind the target to the empty line.
     rest: Vec<u8>,
 }
@@ -74,13 +75,12 @@ impl KnownFields {
         if !is_within || !bytes.get(end..)?.starts_with(rest) {
             return None;
         }
-        let key = group.and_then(|(group, at)| Some((group, bytes.get(at..end)?)));
+        let key = group.and_then(|group| Some((group, bytes.get(begin.len()..end)?)));
         Some((Request::plain(target, key.filter(|(_, key)| !key.is_empty())), used))
     }
 
-    /// Takes note of the fields of a request that was read from this head. Where its target names a key
-    /// of a group as it stands, so do those that begin like it: `group` is that one, and the number of
-    /// bytes of the target before the key.
+    /// Takes note of the fields of a request that was read from this head, and of how it begins: where
+    /// `group` says of how many bytes of its target a key of that group follows, with these.
     pub(crate) fn note(
         &mut self,
         place: u8,
@@ -95,12 +95,11 @@ impl KnownFields {
         }
         let known = &mut self.0[usize::from(place) % PLACES];
         known.begin.clear();
-        known.begin.extend_from_slice(up_to_last_slash(line, request.target));
-        known.group = group.and_then(|(group, before)| {
-            let before = METHOD.len() + before;
-            let key = known.begin.get(before..)?;
-            (PLAIN_PATH.prefix(key) == key.len()).then_some((group, before))
+        known.begin.extend_from_slice(match group {
+            Some((_, before)) => &line[..METHOD.len() + before],
+            None => up_to_last_slash(line, request.target),
         });
+        known.group = group.map(|(group, _)| group);
         known.rest.clear();
         known.rest.extend_from_slice(rest);
     }

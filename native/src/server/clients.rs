@@ -17,6 +17,7 @@ use crate::{
     data::MAX_SLOTS,
     engine::Engine,
     locks::assert_none_held,
+    log,
     meter::{Closed, Handshake},
     phase::Next,
 };
@@ -67,9 +68,12 @@ impl EventLoop {
         if refused {
             self.local.tally.meter.refused.add(1);
         }
-        let is_too_many = refused && self.refused >= MAX_REFUSED;
-        if is_too_many || self.clients.len() >= MAX_SLOTS || !self.make_room() {
+        if (refused && self.refused >= MAX_REFUSED) || self.clients.len() >= MAX_SLOTS {
             return;
+        }
+        if !self.make_room() {
+            self.local.tally.meter.refused.add(u64::from(!refused));
+            return log::no_memory("a connection is refused");
         }
         let now = self.local.clock.now();
         let tls = match self.plane {

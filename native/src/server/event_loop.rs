@@ -297,10 +297,11 @@ impl EventLoop {
 
     /// Makes room for one more client, wherever a client can stand, if there is memory for it.
     pub(super) fn make_room(&mut self) -> bool {
-        let Self { clients, dirty, was_dirty, goes_on, timers, .. } = self;
+        let Self { plane, clients, dirty, was_dirty, goes_on, timers, .. } = self;
         let (count, capacity) = (clients.len() + 1, clients.capacity());
         let more = |len: usize| count.saturating_sub(len);
-        !is_low()
+        // Operators are to see what is the matter.
+        (!is_low() || *plane == PlaneKind::Ops)
             && (count <= capacity || is_there(2 * count * size_of::<Client>()))
             && dirty.try_reserve(more(dirty.len()) + GO_ON_A_TURN).is_ok()
             && was_dirty.try_reserve(more(was_dirty.len()) + GO_ON_A_TURN).is_ok()

@@ -15,6 +15,7 @@ use crate::{
     batch::Wish,
     engine::Engine,
     meter::Closed,
+    reserve::fallibly,
     turn::{Errands, Turn},
 };
 
@@ -144,7 +145,7 @@ impl Client {
         self.conn.sent(sent - of_lent, turn.clock.now());
         let rest = &lent[of_lent..];
         if !rest.is_empty() {
-            let rest = Value::new(rest).map_err(io::Error::other)?;
+            let rest = fallibly(|| Value::new(rest)).map_err(io::Error::other)?;
             self.conn.append(rest);
         }
         self.conn.put_off();

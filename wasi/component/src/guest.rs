@@ -68,6 +68,7 @@ impl State {
     /// Keeps what an answer points to. There is nothing by then, which need not be let go.
     #[inline]
     fn keep(&mut self, kept: Kept) {
+        debug_assert!(matches!(self.kept, Kept::Nothing), "it would never be let go");
         mem::forget(mem::replace(&mut self.kept, kept));
     }
 

@@ -13,6 +13,8 @@ static ALLOCATOR: GlobalDlmalloc = GlobalDlmalloc;
 #[link(name = "c")]
 unsafe extern "C" {}
 
+// The bindings of `wasi:http` see to that themselves.
+#[cfg(not(any(feature = "http-0-2", feature = "http-0-3")))]
 #[expect(unsafe_code, reason = "the linker makes it: what is to be done before all else")]
 unsafe extern "C" {
     fn __wasm_call_ctors();
@@ -20,6 +22,7 @@ unsafe extern "C" {
 
 /// Called once, before all else. Without it the linker takes this for a program, and has each export
 /// begin and end one.
+#[cfg(not(any(feature = "http-0-2", feature = "http-0-3")))]
 #[expect(unsafe_code, reason = "the host calls it by this name")]
 #[unsafe(no_mangle)]
 extern "C" fn _initialize() {

@@ -25,7 +25,7 @@ const COMPILED: &[u8] = b"\x7fELF";
 #[derive(Clone)]
 pub struct Component {
     pub(crate) pre: CachePre<Memory>,
-    /// Where its `get` and its `get-batch` are found.
+    /// Where the verbs are found that are hot.
     pub(crate) get: ComponentExportIndex,
     pub(crate) get_short: ComponentExportIndex,
     pub(crate) get_batch: ComponentExportIndex,
