@@ -259,7 +259,7 @@ impl Conn {
     /// Takes one head, if it is whole.
     fn head(&mut self, bytes: &mut [u8], plane: &mut impl Plane, turn: &Turn<'_>) -> Option<usize> {
         let limits = &turn.config.limits.head;
-        let known = turn.recurring.request(self.place, bytes, limits);
+        let known = turn.recurring.known.borrow().request(self.place, bytes, limits);
         if let Some((request, used)) = known {
             self.ask(&request, plane, turn);
             if request.key.is_none() {

@@ -7,13 +7,13 @@ use gocache_core::{GroupId, Route, http::CacheStatus};
 use crate::{
     clock::DATE_LEN,
     config::Config,
-    http1::{HeadLimits, HitHead, KnownFields, Request},
+    http1::{HitHead, KnownFields, Request},
 };
 
 #[derive(Debug, Default)]
 pub(crate) struct Recurring {
-    /// The fields of requests.
-    fields: RefCell<KnownFields>,
+    /// How requests begin, and their fields.
+    pub(crate) known: RefCell<KnownFields>,
     /// By the number of the group.
     groups: Vec<RecurringGroup>,
     /// The number of the group that was asked last.
@@ -31,7 +31,7 @@ struct RecurringGroup {
 impl Recurring {
     /// What recurs with another configuration, or from the first one on.
     pub(crate) fn renew(&mut self, config: &Config, date: &[u8; DATE_LEN]) {
-        self.fields.get_mut().clear();
+        self.known.get_mut().clear();
         let groups = config.ids().map(|group| {
             let content_type = config.numbered(group).content_type.as_bytes();
             let cache_status = CacheStatus::Hit.of_value().as_bytes();
@@ -57,25 +57,13 @@ impl Recurring {
         self.last.set(group);
     }
 
-    /// The request at the beginning of `bytes`, if one like it has come from this place before: see
-    /// [`KnownFields::request`].
-    #[inline]
-    pub(crate) fn request<'a>(
-        &self,
-        place: u8,
-        bytes: &'a [u8],
-        limits: &HeadLimits,
-    ) -> Option<(Request<'a>, usize)> {
-        self.fields.borrow().request(place, bytes, limits)
-    }
-
     /// Takes note of a request that was read from this head, and asked.
     pub(crate) fn note(&self, place: u8, request: &Request<'_>, head: &[u8]) {
         let last = self.last.get();
         let begin = self.groups.get(usize::from(last)).and_then(|group| group.target.as_deref());
         let begin = begin.filter(|begin| request.target.starts_with(begin));
         let group = begin.map(|begin| (GroupId(last), begin.len()));
-        self.fields.borrow_mut().note(place, request, group, head);
+        self.known.borrow_mut().note(place, request, group, head);
     }
 }
 
@@ -90,7 +78,7 @@ fn target(base: &str, group: &str) -> Option<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http1::Head;
+    use crate::http1::{Head, HeadLimits};
 
     const LIMITS: HeadLimits = HeadLimits { bytes: 200, fields: 3, target: 100 };
 
@@ -110,7 +98,7 @@ mod tests {
         read(first).into_iter().for_each(|(group, _)| recurring.asked(group));
         recurring.note(0, &request, &bytes.as_bytes()[..used]);
         let bytes = head(target);
-        let known = recurring.request(0, bytes.as_bytes(), &LIMITS);
+        let known = recurring.known.borrow().request(0, bytes.as_bytes(), &LIMITS);
         let key = known.and_then(|(request, _)| request.key);
         [
             key.map(|(group, key)| (group.0, key.to_vec())),

@@ -337,6 +337,6 @@ fn many_pipelines_at_once<F: Frontend>() {
                 client.answer().status(200).body(expected);
             }
         }
-        assert!((0..8).all(|number| site.origin.loads_of(&cold(number)) == 1), "in round {round}");
+        assert!((0..8).all(|number| site.origin.loads_of(cold(number)) == 1), "in round {round}");
     }
 }
