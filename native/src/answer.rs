@@ -12,7 +12,7 @@ use crate::{
     http1::{AnswerHead, BodyError, CONTINUE, Persist, Reject, Wanted},
     memory::escaped,
     meter::{Outcome, Tally},
-    output::Output,
+    output::{HEAD, Output},
     turn::Turn,
 };
 
@@ -74,8 +74,6 @@ impl Text {
     }
 }
 
-/// More than the head of a text takes.
-const HEAD: usize = 512;
 const RETRY: (&str, &str) = ("Retry-After", "1");
 
 pub(crate) const TEXT_PLAIN: &str = "text/plain; charset=utf-8";

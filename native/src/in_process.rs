@@ -3,7 +3,7 @@
 
 use std::io::IoSlice;
 
-use gocache_core::{GroupId, Instant, Landing, Load, LoadError, Value};
+use gocache_core::{GroupId, Instant, Landing, Load, LoadError};
 
 use crate::{
     clock::Epoch,
@@ -11,10 +11,10 @@ use crate::{
     conn::Conn,
     data::{Address, DataPlane},
     engine::{self, Engine, Node},
+    memory,
     meter::Meters,
     output::{MAX_SLICES, Output},
     phase::Next,
-    reserve::fallibly,
     turn::{Errands, Local},
     writes::Permits,
 };
@@ -127,8 +127,7 @@ impl Loop<'_> {
         let Self { shared, local, conns, errands, .. } = self;
         let turn = local.turn(&shared.config);
         for fetch in errands.fetches.drain(..) {
-            let load =
-                fallibly(|| Value::new(value)).map(Load::from).map_err(|_| LoadError::OutOfMemory);
+            let load = memory::value(value).map(Load::from).map_err(|_| LoadError::OutOfMemory);
             let now = turn.clock.now();
             let Landing::Done(done) = Engine::land(&shared.node, fetch, load, now) else {
                 continue;

@@ -43,11 +43,10 @@ pub(crate) fn check(directives: &str) -> Result<(), String> {
 /// What they let through. (Read one by one: `Targets` takes an empty one for ERROR, and anything for the
 /// name of a target.)
 fn read(directives: &str) -> Result<Targets, String> {
-    let level = |text: &str| {
-        let wrong = format!("{text:?} is no level; it is off, error, warn, info, debug or trace");
-        // Nothing is ERROR there.
-        let level = Some(text).filter(|text| !text.is_empty()).map(str::parse::<LevelFilter>);
-        level.and_then(Result::ok).ok_or(wrong)
+    let level = |text: &str| match text.parse::<LevelFilter>() {
+        // Nothing would be ERROR.
+        Ok(level) if !text.is_empty() => Ok(level),
+        _ => Err(format!("{text:?} is no level; it is off, error, warn, info, debug or trace")),
     };
     directives.split(',').try_fold(Targets::new(), |targets, directive| {
         let Some((target, text)) = directive.trim().split_once('=') else {

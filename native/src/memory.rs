@@ -2,7 +2,7 @@
 
 use std::hint;
 
-use gocache_core::OutOfMemory;
+use gocache_core::{OutOfMemory, Value};
 
 use crate::reserve::fallibly;
 
@@ -23,6 +23,11 @@ pub(crate) fn copied(bytes: &[u8]) -> Result<Vec<u8>, OutOfMemory> {
     let mut copy = room(bytes.len())?;
     copy.extend_from_slice(bytes);
     Ok(copy)
+}
+
+/// The same as a value, which the cache may keep.
+pub(crate) fn value(bytes: &[u8]) -> Result<Value, OutOfMemory> {
+    fallibly(|| Value::new(bytes))
 }
 
 /// Bytes as they may stand in a text, and what comes before and behind them.

@@ -8,8 +8,11 @@ use gocache_core::Value;
 /// slices costs more than the copy, above it the copy does.
 pub(crate) const INLINE: usize = 1 << 10;
 
+/// More than the head of an answer takes.
+pub(crate) const HEAD: usize = 512;
+
 /// More than an answer takes of the buffer: its head, and what is copied behind it.
-const ROOM: usize = 512 + INLINE;
+const ROOM: usize = HEAD + INLINE;
 
 /// Sent bytes that may stand before unsent ones.
 const COMPACT: usize = 16 << 10;

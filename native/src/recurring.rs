@@ -132,7 +132,8 @@ mod tests {
                 assert!(short.is_none() || short == long, "{first}, {target}: {short:?}, {long:?}");
             }
         }
-        assert_ne!(found, 0);
+        // Two of the groups stand in a target as they are, and so do five of the keys, whatever came first.
+        assert_eq!(found, 2 * keys.len() * 5);
         let known = |first: &str, target: &str| both(&recurring, first, target)[0].is_some();
         for key in ["key", "a/b", "..", "/"] {
             assert!(known("/_gocache/plain/%41", &format!("/_gocache/plain/{key}")), "{key}");

@@ -36,16 +36,19 @@ thread_local! {
 }
 
 /// Does something that copes with having no memory, and so gets none from the reserve. What the cache
-/// keeps, and what has a length that others choose, would use it up.
+/// keeps, and what has a length that others choose, would use it up. (Not to be nested: the inner one would
+/// end for both.)
 #[inline]
 pub(crate) fn fallibly<T>(work: impl FnOnce() -> T) -> T {
-    struct Before(bool);
-    impl Drop for Before {
+    struct End;
+    impl Drop for End {
         fn drop(&mut self) {
-            CAN_DO_WITHOUT.set(self.0);
+            CAN_DO_WITHOUT.set(false);
         }
     }
-    let _before = Before(CAN_DO_WITHOUT.replace(true));
+    debug_assert!(!CAN_DO_WITHOUT.get(), "one within another");
+    let _end = End;
+    CAN_DO_WITHOUT.set(true);
     work()
 }
 

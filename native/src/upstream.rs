@@ -3,13 +3,12 @@
 
 use std::{mem, time::Duration};
 
-use gocache_core::{Error, Fetch, Instant, Load, LoadError, OutOfMemory, Value, encode};
+use gocache_core::{Error, Fetch, Instant, Load, LoadError, OutOfMemory, encode};
 
 use crate::{
     config::Target,
     http1::{Body, BodyError, Decoder, PEER_FIELD, Response, ResponseHead},
-    memory::room,
-    reserve::fallibly,
+    memory::{room, value},
 };
 
 /// Longest head of a response.
@@ -208,7 +207,7 @@ impl Outcome {
         };
         match (from, head.status) {
             (_, 200) if head.is_encoded => (Err(failed), "its answer has a Content-Encoding"),
-            (_, 200) => match fallibly(|| Value::new(content)) {
+            (_, 200) => match value(content) {
                 Ok(value) => {
                     // What comes from the origin is new to us, however long another cache had it.
                     let age = if from == Kind::Peer { head.age } else { 0 };

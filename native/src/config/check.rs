@@ -113,9 +113,9 @@ fn log(source: &Source<'_>, raw: Option<Spanned<String>>) -> Result<String, Conf
     }
 }
 
-/// More loops than this are a typing error. (Beyond it the addresses of waiters would end.)
 /// Bytes of a content type, which stands in the head of each answer.
 const MOST_TYPE: usize = 128;
+/// More loops than this are a typing error. (Beyond it the addresses of waiters would end.)
 const MAX_LOOPS: usize = crate::data::MAX_LANES / 2;
 
 fn loops(source: &Source<'_>, raw: Option<Spanned<usize>>) -> Result<usize, ConfigError> {

@@ -10,10 +10,10 @@ use std::{
 };
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
-use gocache_core::{Fetch, Load, LoadError, Value};
+use gocache_core::{Fetch, Load, LoadError};
 
 use super::{Failure, Origin};
-use crate::{locks::assert_none_held, reserve::fallibly};
+use crate::{locks::assert_none_held, memory::value};
 
 /// Brings home what came of a load of the origin of this name.
 pub(crate) type Land = Arc<dyn Fn(&str, Fetch, Ended) + Send + Sync>;
@@ -104,7 +104,7 @@ fn outcome(
     loaded: thread::Result<Result<Option<Vec<u8>>, Failure>>,
 ) -> (Result<Load, LoadError>, Cow<'static, str>) {
     match loaded {
-        Ok(Ok(Some(bytes))) => match fallibly(|| Value::new(&bytes)) {
+        Ok(Ok(Some(bytes))) => match value(&bytes) {
             Ok(value) => (Ok(value.into()), "".into()),
             Err(error) => (Err(error.into()), "there is no memory for the value".into()),
         },

@@ -7,15 +7,15 @@ use std::{
     mem,
 };
 
-use gocache_core::{Error, Value};
+use gocache_core::Error;
 
 use super::{clients::Client, event_loop::EventLoop, shared::Shared};
 use crate::{
     asks::{Lent, Said},
     batch::Wish,
     engine::Engine,
+    memory::value,
     meter::Closed,
-    reserve::fallibly,
     turn::{Errands, Turn},
 };
 
@@ -145,7 +145,7 @@ impl Client {
         self.conn.sent(sent - of_lent, turn.clock.now());
         let rest = &lent[of_lent..];
         if !rest.is_empty() {
-            let rest = fallibly(|| Value::new(rest)).map_err(io::Error::other)?;
+            let rest = value(rest).map_err(io::Error::other)?;
             self.conn.append(rest);
         }
         self.conn.put_off();
