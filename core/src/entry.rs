@@ -334,9 +334,21 @@ impl<A: Memory> Drop for Value<A> {
             _ if refs.fetch_sub(1, Ordering::Release) != 1 => return,
             _ => fence(Ordering::Acquire),
         }
+        // SAFETY: this is the last handle, and nobody uses it after its drop.
+        unsafe { self.free() };
+    }
+}
+
+impl<A: Memory> Value<A> {
+    /// Gives the block back.
+    ///
+    /// # Safety
+    /// This is the last handle, and it is not used any more.
+    #[inline(never)]
+    unsafe fn free(&mut self) {
         let Some(layout) = Self::layout(self.tail_len()) else { return };
-        // SAFETY: this was the last handle, so that nobody reads the head any more; the block came
-        // from this allocator with this very layout. The head's other fields need no drop.
+        // SAFETY: nobody reads the head any more, as the caller says; the block came from this
+        // allocator with this very layout. The head's other fields need no drop.
         unsafe {
             let allocator = core::ptr::read(&raw const (*self.head.as_ptr()).allocator);
             allocator.deallocate(self.head.cast(), layout);

@@ -72,7 +72,7 @@ impl<G: Getter<A>, R: RawRwLock, A: Memory> Loader<G, R, A> {
     /// What the getter says, to everyone who waited for it; [`Error::KeyTooLong`] and
     /// [`Error::Busy`] as the group's limits have it; [`Error::OutOfMemory`].
     pub fn get(&self, key: &[u8], now: Instant) -> Result<Value<A>, Error> {
-        if let Some(value) = self.group.hit(key, now) {
+        if let Some((value, _)) = self.group.hit(key, now) {
             return Ok(value);
         }
         let place = Place::new(self)?;

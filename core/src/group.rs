@@ -25,7 +25,7 @@ use crate::{
     settings::{Settings, Tunable},
     shard::{Got, Shard},
     stats::Stats,
-    store::Store,
+    store::{Hit, Store},
     time::{Instant, Now, of_ticks},
 };
 
@@ -263,6 +263,22 @@ impl<R: RawRwLock, A: Memory> Group<R, A> {
         if let Some(hit) = shard.read().peek(hash, key, &self.now(at)) {
             return Ok(Got::Hit(hit));
         }
+        self.get_alone(hash, key, asker, waiter, at, source)
+    }
+
+    /// `get` with exclusive access.
+    // Apart from the hit, which then has the registers for itself.
+    #[inline(never)]
+    fn get_alone(
+        &self,
+        hash: u64,
+        key: &[u8],
+        asker: Asker,
+        waiter: Waiter,
+        at: Instant,
+        source: impl FnOnce() -> Source,
+    ) -> Result<Got<A>, Error> {
+        let shard = self.shard(hash).ok_or(Error::NoSuchGroup)?;
         // Dropped after the lock: what is evicted is given back outside of it.
         let mut out;
         let mut shard = shard.write();
@@ -279,14 +295,14 @@ impl<R: RawRwLock, A: Memory> Group<R, A> {
     }
 
     /// A value that is cached; a miss begins nothing and counts as nothing.
-    pub(crate) fn hit(&self, key: &[u8], at: Instant) -> Option<Value<A>> {
+    pub(crate) fn hit(&self, key: &[u8], at: Instant) -> Option<Hit<A>> {
         let hash = self.seed.hash(key);
         let (shard, now) = (self.shard(hash)?, self.now(at));
         let shared = shard.read().peek(hash, key, &now);
-        let (value, _) = shared.or_else(|| shard.write().hit(hash, key, &now))?;
+        let hit = shared.or_else(|| shard.write().hit(hash, key, &now))?;
         #[cfg(feature = "estimates")]
         self.estimates.iter().for_each(|estimates| estimates.asked(hash));
-        Some(value)
+        Some(hit)
     }
 
     /// Takes out a load that has been in the air for too long, and says who waited for it. Where

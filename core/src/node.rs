@@ -261,6 +261,13 @@ impl<R: RawRwLock, A: Memory, G: Borrow<Group<R, A>>> Node<R, A, G> {
         })
     }
 
+    /// The value of a key, if it is cached. A miss begins nothing and counts as nothing: the
+    /// [`Node::get`] that follows does.
+    pub fn hit(&self, group: GroupId, key: &[u8], now: Instant) -> Option<Found<A>> {
+        let (value, age) = self.group(group)?.hit(key, now)?;
+        Some(Found::aged(value, age))
+    }
+
     /// Ends a load with what it brought, and says who is to be told. A load that was given up
     /// before ends here without effect.
     pub fn land(

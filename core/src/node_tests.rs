@@ -65,6 +65,23 @@ fn one_loads_and_all_are_told() {
 }
 
 #[test]
+fn a_hit_is_counted_and_a_miss_begins_nothing() {
+    let lifetime = Some(Duration::from_secs(10));
+    let (node, scores) = alone(group(Settings { lifetime, ..settings() }));
+    assert_eq!(node.hit(scores, b"Tom", Instant::ZERO), None);
+    assert_eq!(node.hit(GroupId(scores.0 + 1), b"Tom", Instant::ZERO), None);
+    assert_eq!(node.put(scores, b"Tom", b"630", Instant::ZERO), Ok(()));
+    let (_, untouched) = node.stats().next().expect("it has a group");
+    assert_eq!((untouched.gets, untouched.flights), (0, 0));
+    let later = |seconds: u64| Instant::from_millis(seconds * 1000);
+    let found = node.hit(scores, b"Tom", later(3)).expect("it is cached");
+    assert_eq!((&*found.value, found.age), (&b"630"[..], Some(Duration::from_secs(3))));
+    assert_eq!(node.hit(scores, b"Tom", later(10)), None);
+    let (_, stats) = node.stats().next().expect("it has a group");
+    assert_eq!((stats.gets, stats.hits, stats.flights), (1, 1, 0));
+}
+
+#[test]
 fn a_failed_load_is_told_to_all_and_stored_for_nobody() {
     let (node, _) = alone(group(settings()));
     for (failure, error) in [

@@ -124,6 +124,8 @@ impl<P: Policy<A>, A: Memory> Store<P, A> {
     }
 
     /// Looks a key up without exclusive access. What this does not find, [`Store::hit`] may.
+    // As in `Shard::peek`.
+    #[inline(always)]
     pub(crate) fn peek(&self, hash: u64, key: &[u8], now: &Now) -> Option<Hit<A>> {
         let (slot, entry, age) = self.fresh(hash, key, now)?;
         self.policy.foresee_touch(&self.table, slot);

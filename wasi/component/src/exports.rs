@@ -9,8 +9,8 @@ use gocache_core::{GroupId, Instant, PeerId, Source};
 
 use crate::{
     abi::{
-        Answer, Ask, Counters, Done, Error, GroupSettings, Landing, List, Maybe, Misuse, Outcome,
-        Wrong,
+        Answer, Ask, Counters, Done, Error, Found, GroupSettings, Landing, List, Maybe, Misuse,
+        Outcome, Wrong,
     },
     convert,
     guest::{Configuration, STATE, State},
@@ -32,18 +32,22 @@ type Reply<T> = *const Outcome<T, Misuse>;
 
 /// Runs a verb and writes down its answer. What arguments came in is free afterwards.
 fn answer<T>(verb: impl FnOnce(&mut State) -> Result<T, Wrong>) -> Reply<T> {
-    const { assert!(size_of::<Outcome<T, Misuse>>() <= ROOM && align_of::<Outcome<T, Misuse>>() <= 8) };
+    told(|state| {
+        let answer = verb(state).map_err(|wrong| state.misuse(wrong));
+        runtime::free_arguments(state.is_set_up());
+        answer.into()
+    })
+}
+
+/// Writes down what the state has to tell.
+fn told<T>(tell: impl FnOnce(&mut State) -> T) -> *const T {
+    const { assert!(size_of::<T>() <= ROOM && align_of::<T>() <= 8) };
     let mut state = STATE.lock();
     state.forget();
-    let outcome = match verb(&mut state) {
-        Ok(answer) => Outcome::Ok(answer),
-        Err(wrong) => Outcome::Err(state.misuse(wrong)),
-    };
-    runtime::free_arguments(state.is_set_up());
-    let room = ANSWER.0.get().cast::<Outcome<T, Misuse>>();
+    let room = ANSWER.0.get().cast::<T>();
     // SAFETY: there is room for it, as checked above, which nothing else refers to: the host has
     // read the answer before, and does not run now.
-    unsafe { room.write(outcome) };
+    unsafe { room.write(tell(&mut state)) };
     room
 }
 
@@ -96,24 +100,21 @@ extern "C" fn get(
     answer(|state| state.get(&ask, key, Instant::from_millis(now)))
 }
 
-#[unsafe(export_name = "gocache:node/engine@0.1.0#get-short")]
-extern "C" fn get_short(
+#[unsafe(export_name = "gocache:node/engine@0.1.0#hit")]
+extern "C" fn hit(
     group: u16,
     key_0: u64,
     key_1: u64,
     key_2: u64,
     key_3: u64,
     key_bytes: u8,
-    asker: u8,
-    waiter: u64,
     now: u64,
-) -> Reply<Outcome<Answer, Error>> {
+) -> *const Maybe<Found> {
     let words = [key_0, key_1, key_2, key_3].map(u64::to_le_bytes);
     let key = words.as_flattened();
     // A key that ends behind the words ends with them.
     let key = &key[..key.len().min(key_bytes.into())];
-    let ask = Ask { group, key_bytes: key.len() as u32, asker, waiter };
-    answer(|state| state.get(&ask, key, Instant::from_millis(now)))
+    told(|state| state.hit(GroupId(group), key, Instant::from_millis(now)))
 }
 
 #[unsafe(export_name = "gocache:node/engine@0.1.0#get-batch")]

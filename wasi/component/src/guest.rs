@@ -119,6 +119,15 @@ impl State {
         })
     }
 
+    pub(crate) fn hit(&mut self, group: GroupId, key: &[u8], now: Instant) -> Maybe<abi::Found> {
+        let Some(found) = self.node.as_ref().and_then(|node| node.hit(group, key, now)) else {
+            return Maybe::None;
+        };
+        let told = convert::found(&found);
+        self.keep(Kept::Value { _value: found.value });
+        Maybe::Some(told)
+    }
+
     pub(crate) fn get_batch(
         &mut self,
         asks: &[abi::Ask],

@@ -14,7 +14,7 @@ pub(crate) use exports::gocache::node::engine as wit;
 /// The interface of `wit/node.wit`, and the functions of it that are hot.
 pub(crate) const ENGINE: &str = "gocache:node/engine@0.1.0";
 pub(crate) const GET: &str = "get";
-pub(crate) const GET_SHORT: &str = "get-short";
+pub(crate) const HIT: &str = "hit";
 pub(crate) const GET_BATCH: &str = "get-batch";
 
 /// `wit::Found`, borrowed.
@@ -49,9 +49,8 @@ pub(crate) type Get =
 pub(crate) type Words = (u64, u64, u64, u64);
 pub(crate) const SHORT: usize = size_of::<Words>();
 
-/// `wit::Guest::call_get_short`, likewise.
-pub(crate) type GetShort =
-    TypedFunc<(u16, Words, u8, wit::Asker, u64, u64), (Result<Verdict, wit::Misuse>,)>;
+/// `wit::Guest::call_hit`, likewise.
+pub(crate) type Hit = TypedFunc<(u16, Words, u8, u64), (Option<Lent>,)>;
 
 /// `wit::Guest::call_get_batch`, likewise.
 pub(crate) type GetBatch =

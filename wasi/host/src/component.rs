@@ -9,7 +9,7 @@ use wasmtime::{
 };
 
 use crate::{
-    bindings::{CachePre, ENGINE, GET, GET_BATCH, GET_SHORT},
+    bindings::{CachePre, ENGINE, GET, GET_BATCH, HIT},
     epoch,
     memory::Memory,
 };
@@ -27,7 +27,7 @@ pub struct Component {
     pub(crate) pre: CachePre<Memory>,
     /// Where the verbs are found that are hot.
     pub(crate) get: ComponentExportIndex,
-    pub(crate) get_short: ComponentExportIndex,
+    pub(crate) hit: ComponentExportIndex,
     pub(crate) get_batch: ComponentExportIndex,
 }
 
@@ -74,8 +74,8 @@ impl Component {
             let found = component.get_export_index(engine.as_ref(), name);
             found.ok_or_else(|| wasmtime::format_err!("there is no `{name}` in `{ENGINE}`"))
         };
-        let (get, get_short, get_batch) = (find(GET)?, find(GET_SHORT)?, find(GET_BATCH)?);
-        Ok(Self { pre, get, get_short, get_batch })
+        let (get, hit, get_batch) = (find(GET)?, find(HIT)?, find(GET_BATCH)?);
+        Ok(Self { pre, get, hit, get_batch })
     }
 
     /// What it was compiled to, as the content of a file. That file is for this version of wasmtime

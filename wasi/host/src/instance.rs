@@ -29,7 +29,7 @@ pub(crate) struct Instance {
     store: Store<Memory>,
     cache: Cache,
     get: bindings::Get,
-    get_short: bindings::GetShort,
+    hit: bindings::Hit,
     get_batch: bindings::GetBatch,
     /// What `get_batch` was told last: its memory is used again.
     told: Vec<wit::Ask>,
@@ -89,10 +89,10 @@ impl Instance {
         let other = StartError::OtherWorld;
         let cache = Cache::new(&mut store, &instance).map_err(other)?;
         let get = instance.get_typed_func(&mut store, component.get).map_err(other)?;
-        let get_short = instance.get_typed_func(&mut store, component.get_short).map_err(other)?;
+        let hit = instance.get_typed_func(&mut store, component.hit).map_err(other)?;
         let get_batch = instance.get_typed_func(&mut store, component.get_batch).map_err(other)?;
         let mut instance =
-            Self { store, cache, get, get_short, get_batch, told: Vec::new(), numbers, patience };
+            Self { store, cache, get, hit, get_batch, told: Vec::new(), numbers, patience };
         instance.configure(part)?;
         Ok(instance)
     }
@@ -134,23 +134,23 @@ impl Instance {
         waiter: Waiter,
         now: Instant,
     ) -> Called<Result<Get, Error>> {
-        let got = self.ask(Ask { group, key, asker, waiter }, now)?;
-        let Self { store, numbers, .. } = self;
-        Ok(got.map(|verdict| said(verdict, store, numbers).and_then(Said::kept)))
+        let said = self.ask(Ask { group, key, asker, waiter }, now)?;
+        Ok(said.map(|said| said.and_then(Said::kept)))
     }
 
-    fn ask(&mut self, ask: Ask<'_>, now: Instant) -> Called<Verdict> {
+    fn ask(&mut self, ask: Ask<'_>, now: Instant) -> Called<Result<Said<'_>, Error>> {
         let Ask { group, key, asker, waiter } = ask;
-        let Self { store, get, get_short, .. } = self;
+        let Self { store, get, hit, numbers, .. } = self;
         store.set_epoch_deadline(self.patience);
-        let (group, asker, waiter, now) = (group.0, asker.into(), waiter.0, now.as_millis());
-        let (got,) = match convert::words(key) {
-            Some(words) => {
-                get_short.call(store, (group, words, key.len() as u8, asker, waiter, now))?
+        let now = now.as_millis();
+        if let Some(words) = convert::words(key) {
+            let (found,) = hit.call(&mut *store, (group.0, words, key.len() as u8, now))?;
+            if let Some(found) = found {
+                return Ok(Ok(Ok(lent(found, store))));
             }
-            None => get.call(store, (group, key, asker, waiter, now))?,
-        };
-        Ok(got)
+        }
+        let (got,) = get.call(&mut *store, (group.0, key, asker.into(), waiter.0, now))?;
+        Ok(got.map(|verdict| said(verdict, store, numbers)))
     }
 
     /// As `get` for each of these, in one call.
@@ -161,9 +161,7 @@ impl Instance {
         tell: &mut Tell<'_>,
     ) -> Called<()> {
         if asks.len() == 1 {
-            let got = self.ask(asks.at(0), now)?;
-            let Self { store, numbers, .. } = self;
-            return Ok(got.map(|verdict| tell(0, said(verdict, store, numbers))));
+            return Ok(self.ask(asks.at(0), now)?.map(|said| tell(0, said)));
         }
         let Self { store, numbers, .. } = self;
         store.set_epoch_deadline(self.patience);
@@ -250,11 +248,7 @@ fn said<'a>(
     numbers: &mut Numbers,
 ) -> Result<Said<'a>, Error> {
     match verdict {
-        Ok(Answer::Hit(hit)) => Ok(Said::Lent(Lent {
-            bytes: hit.value.as_le_slice(store),
-            digest: hit.digest,
-            age: hit.age.map(convert::duration),
-        })),
+        Ok(Answer::Hit(found)) => Ok(lent(found, store)),
         Ok(Answer::Wait) => Ok(Said::Got(Get::Wait)),
         // Without memory for it the load is lost, and ends as one that takes too long.
         Ok(Answer::Fetch(fetch)) => {
@@ -262,6 +256,11 @@ fn said<'a>(
         }
         Err(error) => Err(error.into()),
     }
+}
+
+fn lent(found: bindings::Lent, store: &Store<Memory>) -> Said<'_> {
+    let bindings::Lent { value, digest, age } = found;
+    Said::Lent(Lent { bytes: value.as_le_slice(store), digest, age: age.map(convert::duration) })
 }
 
 /// The end of a load for which nobody waits here.

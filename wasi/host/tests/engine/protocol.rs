@@ -86,6 +86,7 @@ fn it_imports_nothing_and_answers_a_host_that_is_wrong() {
                 Val::Variant(name, None) => Err(name),
                 other => panic!("{other:?}"),
             },
+            [Val::Option(Some(found))] => panic!("{found:?}"),
             _ => Ok(()),
         }
     };
@@ -105,9 +106,14 @@ fn it_imports_nothing_and_answers_a_host_that_is_wrong() {
     // Keys that end behind the end of all keys.
     let batch = [Val::List(vec![ask.clone(), ask]), key.clone(), Val::U64(0)];
     assert_eq!(call("get-batch", &batch), Err("unconfigured".to_owned()));
+    // A key that ends behind its words.
+    let words = Val::Tuple(vec![Val::U64(u64::MAX); 4]);
+    let hit = [Val::U16(0), words, Val::U8(u8::MAX), Val::U64(0)];
+    assert_eq!(call("hit", &hit), Ok(()), "there is none");
     let configuration = [Val::List(Vec::new()), Val::Option(None), Val::U64(1)];
     assert_eq!(call("configure", &configuration), Ok(()));
     assert_eq!(call("configure", &configuration), Ok(()), "as often as one likes");
     assert_eq!(call("stats", &[]), Ok(()));
     assert_eq!(call("get-batch", &batch), Ok(()), "of no group, each of them");
+    assert_eq!(call("hit", &hit), Ok(()), "nor of no group");
 }
