@@ -295,6 +295,7 @@ impl<R: RawRwLock, A: Memory> Group<R, A> {
     }
 
     /// A value that is cached; a miss begins nothing and counts as nothing.
+    #[inline(always)]
     pub(crate) fn hit(&self, key: &[u8], at: Instant) -> Option<Hit<A>> {
         let hash = self.seed.hash(key);
         let (shard, now) = (self.shard(hash)?, self.now(at));

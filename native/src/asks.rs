@@ -113,6 +113,12 @@ impl Asks {
         (0..self.asks.len()).map(|at| self.at(at))
     }
 
+    /// The only one, if it is that.
+    #[must_use]
+    pub fn only(&self) -> Option<Ask<'_>> {
+        (self.asks.len() == 1).then(|| self.at(0))
+    }
+
     /// The one at this place, of which there is one.
     #[must_use]
     pub fn at(&self, at: usize) -> Ask<'_> {

@@ -117,6 +117,28 @@ extern "C" fn hit(
     told(|state| state.hit(GroupId(group), key, Instant::from_millis(now)))
 }
 
+#[unsafe(export_name = "gocache:node/engine@0.1.0#hits")]
+extern "C" fn hits(
+    groups: *const u16,
+    groups_len: usize,
+    key_bytes: *const u32,
+    key_bytes_len: usize,
+    keys: *const u8,
+    keys_len: usize,
+    now: u64,
+) -> *const List<Maybe<Found>> {
+    // SAFETY: as it asks for.
+    let (groups, key_bytes) =
+        unsafe { (slice(groups, groups_len), slice(key_bytes, key_bytes_len)) };
+    // SAFETY: as above.
+    let keys = unsafe { slice(keys, keys_len) };
+    told(|state| {
+        let hits = state.hits(groups, key_bytes, keys, Instant::from_millis(now));
+        runtime::free_arguments(state.is_set_up());
+        hits
+    })
+}
+
 #[unsafe(export_name = "gocache:node/engine@0.1.0#get-batch")]
 extern "C" fn get_batch(
     asks: *const Ask,

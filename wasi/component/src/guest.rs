@@ -23,13 +23,29 @@ type Group = gocache_core::Group<SpinLock>;
 type Node = gocache_core::Node<SpinLock, Global, Arc<Group>>;
 
 /// That of this instance. Its one thread never waits for it.
-pub(crate) static STATE: Mutex<State> =
-    Mutex::new(State { node: None, kept: Kept::Nothing, answers: Vec::new(), others: Vec::new() });
+pub(crate) static STATE: Mutex<State> = Mutex::new(State {
+    node: None,
+    value: None,
+    keeps_more: false,
+    kept: Kept::Nothing,
+    hits: Vec::new(),
+    values: Vec::new(),
+    answers: Vec::new(),
+    others: Vec::new(),
+});
 
 pub(crate) struct State {
     node: Option<Node>,
-    /// What the last answer points to; what the last batch of them consists of, and points to.
+    /// What the last hit points to.
+    value: Option<Value>,
+    /// Whether there is anything in what follows.
+    keeps_more: bool,
+    /// What the last answer of another kind points to.
     kept: Kept,
+    /// What the last list of hits consists of, and points to.
+    hits: Vec<Maybe<abi::Found>>,
+    values: Vec<Value>,
+    /// The same of the last list of answers.
     answers: Vec<Verdict>,
     others: Vec<Kept>,
 }
@@ -57,18 +73,29 @@ pub(crate) struct Configuration<'a> {
 
 impl State {
     /// Lets go of what the last answer pointed to.
+    #[inline]
     pub(crate) fn forget(&mut self) {
-        self.kept = Kept::Nothing;
-        if !self.answers.is_empty() {
-            self.answers.clear();
-            self.others.clear();
+        self.value = None;
+        if self.keeps_more {
+            self.forget_more();
         }
+    }
+
+    #[inline(never)]
+    fn forget_more(&mut self) {
+        self.keeps_more = false;
+        self.kept = Kept::Nothing;
+        self.hits.clear();
+        self.values.clear();
+        self.answers.clear();
+        self.others.clear();
     }
 
     /// Keeps what an answer points to. There is nothing by then, which need not be let go.
     #[inline]
     fn keep(&mut self, kept: Kept) {
         debug_assert!(matches!(self.kept, Kept::Nothing), "it would never be let go");
+        self.keeps_more = true;
         mem::forget(mem::replace(&mut self.kept, kept));
     }
 
@@ -120,25 +147,41 @@ impl State {
     }
 
     pub(crate) fn hit(&mut self, group: GroupId, key: &[u8], now: Instant) -> Maybe<abi::Found> {
-        let Some(found) = self.node.as_ref().and_then(|node| node.hit(group, key, now)) else {
-            return Maybe::None;
-        };
-        let told = convert::found(&found);
-        self.keep(Kept::Value { _value: found.value });
-        Maybe::Some(told)
+        let found = self.node.as_ref().and_then(|node| node.hit(group, key, now));
+        let told = found.as_ref().map(convert::found).into();
+        self.value = found.map(|found| found.value);
+        told
+    }
+
+    pub(crate) fn hits(
+        &mut self,
+        groups: &[u16],
+        key_bytes: &[u32],
+        keys: &[u8],
+        now: Instant,
+    ) -> List<Maybe<abi::Found>> {
+        let Self { node: Some(node), hits, values, .. } = self else { return List::of(&[]) };
+        self.keeps_more = true;
+        let asked = groups.len().min(key_bytes.len());
+        if hits.try_reserve(asked).is_ok() && values.try_reserve(asked).is_ok() {
+            for (&group, key) in groups.iter().zip(split(keys, key_bytes.iter().copied())) {
+                let found = node.hit(GroupId(group), key, now);
+                hits.push(found.as_ref().map(convert::found).into());
+                values.extend(found.map(|found| found.value));
+            }
+        }
+        List::of(hits)
     }
 
     pub(crate) fn get_batch(
         &mut self,
         asks: &[abi::Ask],
-        mut keys: &[u8],
+        keys: &[u8],
         now: Instant,
     ) -> Result<List<Verdict>, Wrong> {
         self.node()?;
-        for ask in asks {
-            // A key that ends behind the end of all keys ends there.
-            let (key, rest) = keys.split_at(keys.len().min(ask.key_bytes as usize));
-            keys = rest;
+        self.keeps_more = true;
+        for (ask, key) in asks.iter().zip(split(keys, asks.iter().map(|ask| ask.key_bytes))) {
             if self.answers.try_reserve(1).is_err() || self.others.try_reserve(1).is_err() {
                 break;
             }
@@ -244,6 +287,16 @@ impl Configuration<'_> {
     fn name(&self, group: &GroupSettings) -> &[u8] {
         (self.text)(&group.name)
     }
+}
+
+/// Keys of these lengths that stand one behind the other. One that ends behind the end of all ends
+/// there.
+fn split(mut keys: &[u8], lens: impl Iterator<Item = u32>) -> impl Iterator<Item = &[u8]> {
+    lens.map(move |len| {
+        let (key, rest) = keys.split_at(keys.len().min(len as usize));
+        keys = rest;
+        key
+    })
 }
 
 fn refuse(why: impl ToString) -> Wrong {

@@ -15,6 +15,7 @@ pub(crate) use exports::gocache::node::engine as wit;
 pub(crate) const ENGINE: &str = "gocache:node/engine@0.1.0";
 pub(crate) const GET: &str = "get";
 pub(crate) const HIT: &str = "hit";
+pub(crate) const HITS: &str = "hits";
 pub(crate) const GET_BATCH: &str = "get-batch";
 
 /// `wit::Found`, borrowed.
@@ -51,6 +52,10 @@ pub(crate) const SHORT: usize = size_of::<Words>();
 
 /// `wit::Guest::call_hit`, likewise.
 pub(crate) type Hit = TypedFunc<(u16, Words, u8, u64), (Option<Lent>,)>;
+
+/// `wit::Guest::call_hits`, likewise.
+pub(crate) type Hits =
+    TypedFunc<(&'static [u16], &'static [u32], &'static [u8], u64), (Vec<Option<Lent>>,)>;
 
 /// `wit::Guest::call_get_batch`, likewise.
 pub(crate) type GetBatch =

@@ -9,7 +9,7 @@ use wasmtime::{
 };
 
 use crate::{
-    bindings::{CachePre, ENGINE, GET, GET_BATCH, HIT},
+    bindings::{CachePre, ENGINE, GET, GET_BATCH, HIT, HITS},
     epoch,
     memory::Memory,
 };
@@ -28,6 +28,7 @@ pub struct Component {
     /// Where the verbs are found that are hot.
     pub(crate) get: ComponentExportIndex,
     pub(crate) hit: ComponentExportIndex,
+    pub(crate) hits: ComponentExportIndex,
     pub(crate) get_batch: ComponentExportIndex,
 }
 
@@ -74,8 +75,9 @@ impl Component {
             let found = component.get_export_index(engine.as_ref(), name);
             found.ok_or_else(|| wasmtime::format_err!("there is no `{name}` in `{ENGINE}`"))
         };
-        let (get, hit, get_batch) = (find(GET)?, find(HIT)?, find(GET_BATCH)?);
-        Ok(Self { pre, get, hit, get_batch })
+        let (get, hit) = (find(GET)?, find(HIT)?);
+        let (get_batch, hits) = (find(GET_BATCH)?, find(HITS)?);
+        Ok(Self { pre, get, hit, hits, get_batch })
     }
 
     /// What it was compiled to, as the content of a file. That file is for this version of wasmtime

@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use gocache::{Ask, Asks, Lent, Said, Tell};
+use gocache::{Asks, Lent, Said, Tell};
 use gocache_core::{
     Asker, Done, Error, Fetch, Get, GroupId, Instant, Landing, Load, LoadError, OutOfMemory, Stats,
     Waiter,
@@ -30,9 +30,12 @@ pub(crate) struct Instance {
     cache: Cache,
     get: bindings::Get,
     hit: bindings::Hit,
+    hits: bindings::Hits,
     get_batch: bindings::GetBatch,
-    /// What `get_batch` was told last: its memory is used again.
-    told: Vec<wit::Ask>,
+    /// What `hits` and `get_batch` were told last: its memory is used again.
+    groups: Vec<u16>,
+    key_bytes: Vec<u32>,
+    asks: Vec<wit::Ask>,
     numbers: Numbers,
     /// Epochs that a call may take.
     patience: u64,
@@ -90,9 +93,22 @@ impl Instance {
         let cache = Cache::new(&mut store, &instance).map_err(other)?;
         let get = instance.get_typed_func(&mut store, component.get).map_err(other)?;
         let hit = instance.get_typed_func(&mut store, component.hit).map_err(other)?;
+        let hits = instance.get_typed_func(&mut store, component.hits).map_err(other)?;
         let get_batch = instance.get_typed_func(&mut store, component.get_batch).map_err(other)?;
-        let mut instance =
-            Self { store, cache, get, hit, get_batch, told: Vec::new(), numbers, patience };
+        let (groups, key_bytes, asks) = Default::default();
+        let mut instance = Self {
+            store,
+            cache,
+            get,
+            hit,
+            hits,
+            get_batch,
+            groups,
+            key_bytes,
+            asks,
+            numbers,
+            patience,
+        };
         instance.configure(part)?;
         Ok(instance)
     }
@@ -134,23 +150,43 @@ impl Instance {
         waiter: Waiter,
         now: Instant,
     ) -> Called<Result<Get, Error>> {
-        let said = self.ask(Ask { group, key, asker, waiter }, now)?;
-        Ok(said.map(|said| said.and_then(Said::kept)))
+        let Self { store, numbers, .. } = self;
+        store.set_epoch_deadline(self.patience);
+        let told = (group.0, key, asker.into(), waiter.0, now.as_millis());
+        let (got,) = self.get.call(&mut *store, told)?;
+        Ok(got.map(|verdict| said(verdict, store, numbers).and_then(Said::kept)))
     }
 
-    fn ask(&mut self, ask: Ask<'_>, now: Instant) -> Called<Result<Said<'_>, Error>> {
-        let Ask { group, key, asker, waiter } = ask;
-        let Self { store, get, hit, numbers, .. } = self;
+    /// What is cached of these, in one call, or none of it where there is no memory for the answer.
+    /// Begins nothing.
+    pub(crate) fn hits(
+        &mut self,
+        asks: &Asks,
+        now: Instant,
+        tell: &mut dyn FnMut(usize, Option<Lent<'_>>),
+    ) -> wasmtime::Result<()> {
+        let Self { store, groups, key_bytes, .. } = self;
         store.set_epoch_deadline(self.patience);
         let now = now.as_millis();
-        if let Some(words) = convert::words(key) {
-            let (found,) = hit.call(&mut *store, (group.0, words, key.len() as u8, now))?;
-            if let Some(found) = found {
-                return Ok(Ok(Ok(lent(found, store))));
-            }
+        if let Some(ask) = asks.only()
+            && let Some(words) = convert::words(ask.key)
+        {
+            let told = (ask.group.0, words, ask.key.len() as u8, now);
+            let (found,) = self.hit.call(&mut *store, told)?;
+            tell(0, found.map(|found| lent(found, store)));
+            return Ok(());
         }
-        let (got,) = get.call(&mut *store, (group.0, key, asker.into(), waiter.0, now))?;
-        Ok(got.map(|verdict| said(verdict, store, numbers)))
+        groups.clear();
+        groups.extend(asks.iter().map(|ask| ask.group.0));
+        key_bytes.clear();
+        key_bytes.extend(asks.iter().map(|ask| ask.key.len() as u32));
+        let (found,) = self.hits.call(&mut *store, (groups, key_bytes, asks.keys(), now))?;
+        let known = found.len();
+        for (at, found) in found.into_iter().take(asks.len()).enumerate() {
+            tell(at, found.map(|found| lent(found, store)));
+        }
+        (known..asks.len()).for_each(|at| tell(at, None));
+        Ok(())
     }
 
     /// As `get` for each of these, in one call.
@@ -160,15 +196,12 @@ impl Instance {
         now: Instant,
         tell: &mut Tell<'_>,
     ) -> Called<()> {
-        if asks.len() == 1 {
-            return Ok(self.ask(asks.at(0), now)?.map(|said| tell(0, said)));
-        }
         let Self { store, numbers, .. } = self;
         store.set_epoch_deadline(self.patience);
-        self.told.clear();
-        self.told.extend(asks.iter().map(convert::ask));
+        self.asks.clear();
+        self.asks.extend(asks.iter().map(convert::ask));
         let (got,) =
-            self.get_batch.call(&mut *store, (&self.told, asks.keys(), now.as_millis()))?;
+            self.get_batch.call(&mut *store, (&self.asks, asks.keys(), now.as_millis()))?;
         Ok(got.map(|verdicts| {
             let known = verdicts.len();
             for (at, verdict) in verdicts.into_iter().take(asks.len()).enumerate() {
@@ -248,7 +281,7 @@ fn said<'a>(
     numbers: &mut Numbers,
 ) -> Result<Said<'a>, Error> {
     match verdict {
-        Ok(Answer::Hit(found)) => Ok(lent(found, store)),
+        Ok(Answer::Hit(found)) => Ok(Said::Lent(lent(found, store))),
         Ok(Answer::Wait) => Ok(Said::Got(Get::Wait)),
         // Without memory for it the load is lost, and ends as one that takes too long.
         Ok(Answer::Fetch(fetch)) => {
@@ -258,9 +291,9 @@ fn said<'a>(
     }
 }
 
-fn lent(found: bindings::Lent, store: &Store<Memory>) -> Said<'_> {
+fn lent(found: bindings::Lent, store: &Store<Memory>) -> Lent<'_> {
     let bindings::Lent { value, digest, age } = found;
-    Said::Lent(Lent { bytes: value.as_le_slice(store), digest, age: age.map(convert::duration) })
+    Lent { bytes: value.as_le_slice(store), digest, age: age.map(convert::duration) }
 }
 
 /// The end of a load for which nobody waits here.

@@ -183,22 +183,46 @@ impl Seat {
         got
     }
 
-    /// As `get` for each of these, in one call. What is lent lies in the instance, whose lock is held
-    /// while it is told of: long values are lent only as long as nobody waits for that.
+    /// As `get` for each of these: what is cached in one call, and the rest in another. What is lent
+    /// lies in the instance, whose lock is held while it is told of: long values are lent only as long
+    /// as nobody waits for that.
     pub(crate) fn get_batch(&self, asks: &Asks, now: Instant, tell: &mut Tell<'_>) {
         let mut state = self.lock();
-        let mut waits = Vec::new();
+        let mut tell = |at, said: Result<Said<'_>, Error>| {
+            let is_long = matches!(&said, Ok(Said::Lent(lent)) if lent.bytes.len() >= LONG);
+            if is_long && self.is_sought() {
+                tell(at, said.and_then(Said::kept).map(Said::Got));
+            } else {
+                tell(at, said);
+            }
+        };
+        let mut misses = Vec::new();
         let told = self.call_in(&mut state, |instance| {
+            let told = instance.hits(asks, now, &mut |at, hit| match hit {
+                Some(lent) => tell(at, Ok(Said::Lent(lent))),
+                None => misses.push(at),
+            });
+            told.map(Ok)
+        });
+        if told.is_none() {
+            return (0..asks.len()).for_each(|at| tell(at, Err(BROKE_OFF)));
+        }
+        if !misses.is_empty() {
+            let asks = misses.iter().map(|&at| asks.at(at)).collect();
+            self.begin(&mut state, &asks, now, &mut |at, said| tell(misses[at], said));
+        }
+    }
+
+    /// Asks for what is not cached.
+    #[cold]
+    fn begin(&self, state: &mut State, asks: &Asks, now: Instant, tell: &mut Tell<'_>) {
+        let mut waits = Vec::new();
+        let told = self.call_in(state, |instance| {
             instance.get_batch(asks, now, &mut |at, said| {
                 if let Ok(Said::Got(Get::Wait | Get::Fetch(_))) = said {
                     waits.push(at);
                 }
-                let is_long = matches!(&said, Ok(Said::Lent(lent)) if lent.bytes.len() >= LONG);
-                if is_long && self.is_sought() {
-                    tell(at, said.and_then(Said::kept).map(Said::Got));
-                } else {
-                    tell(at, said);
-                }
+                tell(at, said);
             })
         });
         if told.is_none() {

@@ -7,7 +7,7 @@ use gocache_wasi::{Settings, WasiEngine};
 use crate::{COMPONENT, FRESH, SCORES, ZERO, change, engine, fetch, land, settings, value};
 
 /// What is said of each, in the order of the asks; what is lent is copied.
-fn ask(engine: &WasiEngine, asks: &Asks, now: Instant) -> Vec<Result<Get, Error>> {
+pub(crate) fn ask(engine: &WasiEngine, asks: &Asks, now: Instant) -> Vec<Result<Get, Error>> {
     let mut said: Vec<_> = (0..asks.len()).map(|_| None).collect();
     engine.get_batch(asks, now, &mut |at, it| {
         assert!(said[at].is_none(), "told twice");

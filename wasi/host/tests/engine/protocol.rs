@@ -87,6 +87,9 @@ fn it_imports_nothing_and_answers_a_host_that_is_wrong() {
                 other => panic!("{other:?}"),
             },
             [Val::Option(Some(found))] => panic!("{found:?}"),
+            [Val::List(found)] if found.iter().any(|it| matches!(it, Val::Option(Some(_)))) => {
+                panic!("{found:?}")
+            }
             _ => Ok(()),
         }
     };
@@ -110,10 +113,16 @@ fn it_imports_nothing_and_answers_a_host_that_is_wrong() {
     let words = Val::Tuple(vec![Val::U64(u64::MAX); 4]);
     let hit = [Val::U16(0), words, Val::U8(u8::MAX), Val::U64(0)];
     assert_eq!(call("hit", &hit), Ok(()), "there is none");
+    // The same, and one that has a group and no key.
+    let groups = Val::List(vec![Val::U16(0), Val::U16(0), Val::U16(u16::MAX)]);
+    let key_bytes = Val::List(vec![Val::U32(1), Val::U32(u32::MAX)]);
+    let hits = [groups, key_bytes, key.clone(), Val::U64(0)];
+    assert_eq!(call("hits", &hits), Ok(()), "nor here");
     let configuration = [Val::List(Vec::new()), Val::Option(None), Val::U64(1)];
     assert_eq!(call("configure", &configuration), Ok(()));
     assert_eq!(call("configure", &configuration), Ok(()), "as often as one likes");
     assert_eq!(call("stats", &[]), Ok(()));
     assert_eq!(call("get-batch", &batch), Ok(()), "of no group, each of them");
     assert_eq!(call("hit", &hit), Ok(()), "nor of no group");
+    assert_eq!(call("hits", &hits), Ok(()), "nor here");
 }

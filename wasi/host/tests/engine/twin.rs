@@ -2,7 +2,7 @@
 
 use std::iter;
 
-use gocache::{Ask, Asks, Engine, Said};
+use gocache::{Ask, Asks, Engine};
 use gocache_core::{
     Asker, Fetch, Get, Group, GroupId, Instant, Landing, LoadError, Node, Ring, Seed, Stats, Waiter,
 };
@@ -109,11 +109,7 @@ impl Walk {
         let numbered = || keys.iter().zip((first..).map(Waiter));
         let asks: Asks =
             numbered().map(|(key, waiter)| Ask { group, key, asker, waiter }).collect();
-        let mut theirs = Vec::new();
-        wasi.get_batch(&asks, now, &mut |at, said| {
-            assert_eq!(at, theirs.len(), "in their order, in one instance");
-            theirs.push(said.and_then(Said::kept));
-        });
+        let theirs = crate::batch::ask(wasi, &asks, now);
         let ours: Vec<_> =
             numbered().map(|(key, waiter)| core.get(group, key, asker, waiter, now)).collect();
         assert_eq!(format!("{ours:?}"), format!("{theirs:?}"), "step {step}");
