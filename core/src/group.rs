@@ -256,47 +256,49 @@ impl<R: RawRwLock, A: Memory> Group<R, A> {
         if key.len() > limit {
             return Err(Error::KeyTooLong { limit });
         }
-        let hash = self.seed.hash(key);
+        let (hash, now) = (self.seed.hash(key), self.now(at));
         let shard = self.shard(hash).ok_or(Error::NoSuchGroup)?;
         #[cfg(feature = "estimates")]
         self.estimates.iter().for_each(|estimates| estimates.asked(hash));
-        if let Some(hit) = shard.read().peek(hash, key, &self.now(at)) {
+        if let Some(hit) = shard.read().peek(hash, key, &now) {
             return Ok(Got::Hit(hit));
         }
-        self.get_alone(hash, key, asker, waiter, at, source)
+        let ask = Ask { hash, key, asker, waiter, now: at, generation: now.generation };
+        self.get_exclusively(shard, ask, source)
     }
 
-    /// `get` with exclusive access.
+    /// `get` with exclusive access to the shard.
     // Apart from the hit, which then has the registers for itself.
     #[inline(never)]
-    fn get_alone(
+    fn get_exclusively(
         &self,
-        hash: u64,
-        key: &[u8],
-        asker: Asker,
-        waiter: Waiter,
-        at: Instant,
+        shard: &RwLock<R, Shard<A>>,
+        ask: Ask<'_>,
         source: impl FnOnce() -> Source,
     ) -> Result<Got<A>, Error> {
-        let shard = self.shard(hash).ok_or(Error::NoSuchGroup)?;
         // Dropped after the lock: what is evicted is given back outside of it.
         let mut out;
         let mut shard = shard.write();
         // Under the lock: who reads the generation before it could join what a flush has outdated.
-        let now = self.now(at);
-        if let Some(hit) = shard.hit(hash, key, &now) {
+        let now = self.now(ask.now);
+        let ask = Ask { generation: now.generation, ..ask };
+        if let Some(hit) = shard.hit(ask.hash, ask.key, &now) {
             return Ok(Got::Hit(hit));
         }
         out = Evicted::new(&self.budget);
-        let ask = Ask { hash, key, asker, waiter, now: at, generation: now.generation };
         let limits = self.tunable.limits();
         let rules = (&limits, &self.flights);
         shard.join(&ask, &now, rules, source, &mut out)
     }
 
-    /// A value that is cached; a miss begins nothing and counts as nothing.
+    /// A value that is cached; a miss begins nothing and counts as nothing. So does a key that is too
+    /// long by now.
+    // As in `Shard::peek`.
     #[inline(always)]
     pub(crate) fn hit(&self, key: &[u8], at: Instant) -> Option<Hit<A>> {
+        if key.len() > self.tunable.key_bytes() {
+            return None;
+        }
         let hash = self.seed.hash(key);
         let (shard, now) = (self.shard(hash)?, self.now(at));
         let shared = shard.read().peek(hash, key, &now);

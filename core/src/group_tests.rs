@@ -275,6 +275,7 @@ fn a_smaller_budget_takes_from_every_shard() {
 fn settings_may_change_while_values_stay() {
     let group = group(Settings { lifetime: Some(Duration::from_secs(60)), ..Settings::default() });
     assert_eq!(group.insert(b"Tom", b"630", None, NOW), Ok(()));
+    assert_eq!(group.insert(b"long", b"1", None, NOW), Ok(()));
     let after = |seconds| NOW.after(Duration::from_secs(seconds));
     let limits = Limits { key_bytes: 3, flights: 1, ..Limits::default() };
     let settings =
@@ -283,6 +284,7 @@ fn settings_may_change_while_values_stay() {
     assert!(group.hit(b"Tom", after(4)).is_some(), "what it holds stays");
     assert!(group.hit(b"Tom", after(5)).is_none(), "for the new lifetime");
     assert_eq!(group.ask(b"long").err(), Some(Error::KeyTooLong { limit: 3 }));
+    assert!(!group.is_cached(b"long"), "it is too long by now");
     assert!(matches!(group.ask(b"Sam"), Ok(Got::Lead(..))));
     assert_eq!(group.ask(b"Ann").err(), Some(Error::Busy));
     group.adjust(&Settings { lifetime: None, ..settings });

@@ -263,6 +263,7 @@ impl<R: RawRwLock, A: Memory, G: Borrow<Group<R, A>>> Node<R, A, G> {
 
     /// The value of a key, if it is cached. A miss begins nothing and counts as nothing: the
     /// [`Node::get`] that follows does.
+    // As in `Group::hit`.
     #[inline(always)]
     pub fn hit(&self, group: GroupId, key: &[u8], now: Instant) -> Option<Found<A>> {
         let (value, age) = self.group(group)?.hit(key, now)?;

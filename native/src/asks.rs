@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use gocache_core::{Asker, Error, Found, Get, GroupId, OutOfMemory, Value, Waiter};
 
-use crate::output::INLINE;
+use crate::{output::INLINE, reserve::fallibly};
 
 /// A request for the value of a key.
 #[derive(Clone, Copy, Debug)]
@@ -97,8 +97,11 @@ impl Asks {
     /// # Errors
     /// If there is no memory for it.
     pub(crate) fn make_room(&mut self, key_len: usize) -> Result<(), OutOfMemory> {
-        let keys = self.keys.try_reserve(key_len);
-        keys.and_then(|()| self.asks.try_reserve(1)).map_err(|_| OutOfMemory)
+        let room = fallibly(|| {
+            self.keys.try_reserve(key_len)?;
+            self.asks.try_reserve(1)
+        });
+        room.map_err(|_| OutOfMemory)
     }
 
     /// Puts one behind the others.
@@ -113,18 +116,25 @@ impl Asks {
         (0..self.asks.len()).map(|at| self.at(at))
     }
 
-    /// The only one, if it is that.
-    #[must_use]
-    pub fn only(&self) -> Option<Ask<'_>> {
-        (self.asks.len() == 1).then(|| self.at(0))
-    }
-
     /// The one at this place, of which there is one.
     #[must_use]
     pub fn at(&self, at: usize) -> Ask<'_> {
         let Keyless { group, key_end, asker, waiter } = self.asks[at];
         let start = at.checked_sub(1).map_or(0, |before| self.asks[before].key_end);
         Ask { group, key: &self.keys[start..key_end], asker, waiter }
+    }
+
+    /// Those at these places.
+    ///
+    /// # Errors
+    /// If there is no memory for them.
+    pub fn pick(&self, places: impl IntoIterator<Item = usize>) -> Result<Self, OutOfMemory> {
+        let mut picked = Self::default();
+        for ask in places.into_iter().map(|place| self.at(place)) {
+            picked.make_room(ask.key.len())?;
+            picked.push(ask);
+        }
+        Ok(picked)
     }
 
     /// All keys, one behind the other.
@@ -164,6 +174,9 @@ mod tests {
             let out = asks.iter().map(|it| (it.group.0, it.key, it.waiter.0)).collect::<Vec<_>>();
             assert_eq!(out, [(0, keys[0], 0), (1, keys[1], 1), (2, keys[2], 2), (3, keys[3], 3)]);
             assert_eq!(asks.keys(), b"Toma longer oneTom");
+            let picked = asks.pick([3, 2]).expect("memory for two");
+            assert_eq!(picked.iter().map(|it| it.waiter.0).collect::<Vec<_>>(), [3, 2]);
+            assert_eq!(picked.keys(), b"Toma longer one");
             asks.clear();
             assert!(asks.is_empty() && asks.iter().len() == 0);
         }

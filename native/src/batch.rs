@@ -10,7 +10,6 @@ use crate::{
     memory::copied,
     meter::Outcome,
     plane::Reply,
-    reserve::fallibly,
     turn::Turn,
 };
 
@@ -51,7 +50,7 @@ impl Batch {
     ) -> Result<(), OutOfMemory> {
         let Wish { serial, tags, wanted, .. } = wish;
         let tags = tags.map(copied).transpose()?.map(Into::into);
-        fallibly(|| self.asks.make_room(ask.key.len()))?;
+        self.asks.make_room(ask.key.len())?;
         self.asked.try_reserve(1).map_err(|_| OutOfMemory)?;
         self.asks.push(ask);
         self.asked.push(Asked { slot, serial, tags, wanted: wanted.copied() });

@@ -223,6 +223,11 @@ fn budgets_lifetimes_and_limits_change<F: Frontend>() {
     assert_eq!(site.origin.loads_of("key-49"), 2, "nobody knew how old it was");
     site.get("key-49").status(200).need("age");
     site.get("long-key").status(414);
+    site.get("key-4").status(200);
+    let shorter = Setup::new().budget("64 KiB").group("lifetime", "1h").limit("key_bytes", 5);
+    reloaded(&site, &shorter.text(&site.origin));
+    site.get("key-49").status(414);
+    site.get("key-4").status(200);
     reloaded(&site, &setup.text(&site.origin));
     site.get("key-49").status(200);
     assert_eq!(site.origin.loads_of("key-49"), 2, "the same lifetime keeps them");

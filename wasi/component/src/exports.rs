@@ -32,22 +32,22 @@ type Reply<T> = *const Outcome<T, Misuse>;
 
 /// Runs a verb and writes down its answer. What arguments came in is free afterwards.
 fn answer<T>(verb: impl FnOnce(&mut State) -> Result<T, Wrong>) -> Reply<T> {
-    told(|state| {
+    respond(|state| {
         let answer = verb(state).map_err(|wrong| state.misuse(wrong));
         runtime::free_arguments(state.is_set_up());
         answer.into()
     })
 }
 
-/// Writes down what the state has to tell.
-fn told<T>(tell: impl FnOnce(&mut State) -> T) -> *const T {
+/// Lets go of the last answer, and writes down the next one.
+fn respond<T>(verb: impl FnOnce(&mut State) -> T) -> *const T {
     const { assert!(size_of::<T>() <= ROOM && align_of::<T>() <= 8) };
     let mut state = STATE.lock();
     state.forget();
     let room = ANSWER.0.get().cast::<T>();
     // SAFETY: there is room for it, as checked above, which nothing else refers to: the host has
     // read the answer before, and does not run now.
-    unsafe { room.write(tell(&mut state)) };
+    unsafe { room.write(verb(&mut state)) };
     room
 }
 
@@ -59,7 +59,7 @@ unsafe fn slice<'a, T>(start: *const T, len: usize) -> &'a [T] {
     match len {
         0 => &[],
         // SAFETY: by the canonical ABI the host has asked `cabi_realloc` for this room and filled
-        // it with so many of `T`, and it stays until `answer` is done.
+        // it with so many of `T`, and it stays until `free_arguments`.
         _ => unsafe { slice::from_raw_parts(start, len) },
     }
 }
@@ -107,14 +107,19 @@ extern "C" fn hit(
     key_1: u64,
     key_2: u64,
     key_3: u64,
+    key_4: u64,
+    key_5: u64,
+    key_6: u64,
+    key_7: u64,
     key_bytes: u8,
     now: u64,
 ) -> *const Maybe<Found> {
-    let words = [key_0, key_1, key_2, key_3].map(u64::to_le_bytes);
+    let words = [key_0, key_1, key_2, key_3, key_4, key_5, key_6, key_7].map(u64::to_le_bytes);
     let key = words.as_flattened();
     // A key that ends behind the words ends with them.
     let key = &key[..key.len().min(key_bytes.into())];
-    told(|state| state.hit(GroupId(group), key, Instant::from_millis(now)))
+    // No list came in, so that there is nothing to free.
+    respond(|state| state.hit(GroupId(group), key, Instant::from_millis(now)))
 }
 
 #[unsafe(export_name = "gocache:node/engine@0.1.0#hits")]
@@ -132,7 +137,7 @@ extern "C" fn hits(
         unsafe { (slice(groups, groups_len), slice(key_bytes, key_bytes_len)) };
     // SAFETY: as above.
     let keys = unsafe { slice(keys, keys_len) };
-    told(|state| {
+    respond(|state| {
         let hits = state.hits(groups, key_bytes, keys, Instant::from_millis(now));
         runtime::free_arguments(state.is_set_up());
         hits

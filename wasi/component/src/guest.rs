@@ -50,6 +50,9 @@ pub(crate) struct State {
     others: Vec<Kept>,
 }
 
+/// Hits of one call, as most hosts have them.
+const USUAL: usize = 1_024;
+
 /// The answer to a `get`.
 type Verdict = Outcome<abi::Answer, abi::Error>;
 
@@ -85,6 +88,10 @@ impl State {
     fn forget_more(&mut self) {
         self.keeps_more = false;
         self.kept = Kept::Nothing;
+        // Room for the usual batch stays; they count towards no budget.
+        if self.hits.capacity() > USUAL {
+            (self.hits, self.values) = (Vec::new(), Vec::new());
+        }
         self.hits.clear();
         self.values.clear();
         self.answers.clear();

@@ -2,8 +2,8 @@
 //! does it. This crate only carries values across; whatever decides something belongs in the core.
 //! With the feature `http-0-2` or `http-0-3` it answers HTTP requests too: see `http`.
 //!
-//! The canonical ABI is written by hand, for the sake of a hit: its key comes in a buffer that is
-//! there already, and its value goes out where it lies in the cache.
+//! The canonical ABI is written by hand, for the sake of a hit: its key comes as numbers, or in a
+//! buffer that is there already, and its value goes out where it lies in the cache.
 //!
 //! It is a component for wasm32 and an empty library elsewhere, so that the workspace builds as one.
 #![cfg_attr(target_arch = "wasm32", no_std)]

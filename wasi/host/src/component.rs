@@ -9,7 +9,7 @@ use wasmtime::{
 };
 
 use crate::{
-    bindings::{CachePre, ENGINE, GET, GET_BATCH, HIT, HITS},
+    bindings::{CachePre, ENGINE, GET_BATCH, HIT, HITS},
     epoch,
     memory::Memory,
 };
@@ -26,7 +26,6 @@ const COMPILED: &[u8] = b"\x7fELF";
 pub struct Component {
     pub(crate) pre: CachePre<Memory>,
     /// Where the verbs are found that are hot.
-    pub(crate) get: ComponentExportIndex,
     pub(crate) hit: ComponentExportIndex,
     pub(crate) hits: ComponentExportIndex,
     pub(crate) get_batch: ComponentExportIndex,
@@ -75,9 +74,8 @@ impl Component {
             let found = component.get_export_index(engine.as_ref(), name);
             found.ok_or_else(|| wasmtime::format_err!("there is no `{name}` in `{ENGINE}`"))
         };
-        let (get, hit) = (find(GET)?, find(HIT)?);
-        let (get_batch, hits) = (find(GET_BATCH)?, find(HITS)?);
-        Ok(Self { pre, get, hit, hits, get_batch })
+        let (hit, hits, get_batch) = (find(HIT)?, find(HITS)?, find(GET_BATCH)?);
+        Ok(Self { pre, hit, hits, get_batch })
     }
 
     /// What it was compiled to, as the content of a file. That file is for this version of wasmtime

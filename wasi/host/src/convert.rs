@@ -59,7 +59,7 @@ pub(crate) fn words(key: &[u8]) -> Option<Words> {
         None if at == whole.len() => rest,
         None => 0,
     };
-    Some((word(0), word(1), word(2), word(3)))
+    Some((word(0), word(1), word(2), word(3), word(4), word(5), word(6), word(7)))
 }
 
 pub(crate) fn ask(ask: Ask<'_>) -> wit::Ask {

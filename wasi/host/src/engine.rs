@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use gocache::{Asks, Config, Engine, Tell};
+use gocache::{Ask, Asks, Config, Engine, Said, Tell};
 use gocache_core::{
     Asker, Done, Error, Fetch, Get, GroupId, Instant, Landing, Load, LoadError, Stats, Waiter,
 };
@@ -86,8 +86,10 @@ impl Engine for WasiEngine {
         waiter: Waiter,
         now: Instant,
     ) -> Result<Get, Error> {
-        let get = |instance: &mut Instance| instance.get(group, key, asker, waiter, now);
-        self.seat(key).get(group, waiter, get)
+        let asks = [Ask { group, key, asker, waiter }].into_iter().collect();
+        let mut got = Err(BROKE_OFF);
+        self.seat(key).get_batch(&asks, now, &mut |_, said| got = said.and_then(Said::kept));
+        got
     }
 
     fn get_batch(&self, asks: &Asks, now: Instant, tell: &mut Tell<'_>) {
@@ -98,8 +100,13 @@ impl Engine for WasiEngine {
             asks.iter().enumerate().map(|(at, ask)| (self.place(ask.key), at)).collect();
         order.sort_unstable();
         for part in order.chunk_by(|one, other| one.0 == other.0) {
-            let asks = part.iter().map(|&(_, at)| asks.at(at)).collect();
-            self.seats[part[0].0].get_batch(&asks, now, &mut |at, said| tell(part[at].1, said));
+            match asks.pick(part.iter().map(|&(_, at)| at)) {
+                Ok(asks) => {
+                    let seat = &self.seats[part[0].0];
+                    seat.get_batch(&asks, now, &mut |at, said| tell(part[at].1, said));
+                }
+                Err(error) => part.iter().for_each(|&(_, at)| tell(at, Err(error.into()))),
+            }
         }
     }
 

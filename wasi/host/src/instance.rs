@@ -3,10 +3,9 @@
 
 use std::fmt;
 
-use gocache::{Asks, Lent, Said, Tell};
+use gocache::{Ask, Asks, Lent, Said, Tell};
 use gocache_core::{
-    Asker, Done, Error, Fetch, Get, GroupId, Instant, Landing, Load, LoadError, OutOfMemory, Stats,
-    Waiter,
+    Done, Error, Fetch, Get, GroupId, Instant, Landing, Load, LoadError, OutOfMemory, Stats,
 };
 use wasmtime::Store;
 
@@ -28,7 +27,6 @@ pub(crate) type Called<T> = wasmtime::Result<Result<T, Misuse>>;
 pub(crate) struct Instance {
     store: Store<Memory>,
     cache: Cache,
-    get: bindings::Get,
     hit: bindings::Hit,
     hits: bindings::Hits,
     get_batch: bindings::GetBatch,
@@ -91,24 +89,12 @@ impl Instance {
         let instance = pre.instantiate(&mut store).map_err(StartError::Trap)?;
         let other = StartError::OtherWorld;
         let cache = Cache::new(&mut store, &instance).map_err(other)?;
-        let get = instance.get_typed_func(&mut store, component.get).map_err(other)?;
         let hit = instance.get_typed_func(&mut store, component.hit).map_err(other)?;
         let hits = instance.get_typed_func(&mut store, component.hits).map_err(other)?;
         let get_batch = instance.get_typed_func(&mut store, component.get_batch).map_err(other)?;
         let (groups, key_bytes, asks) = Default::default();
-        let mut instance = Self {
-            store,
-            cache,
-            get,
-            hit,
-            hits,
-            get_batch,
-            groups,
-            key_bytes,
-            asks,
-            numbers,
-            patience,
-        };
+        let mut instance =
+            Self { store, cache, hit, hits, get_batch, groups, key_bytes, asks, numbers, patience };
         instance.configure(part)?;
         Ok(instance)
     }
@@ -142,21 +128,6 @@ impl Instance {
         self.store.data().ran_out()
     }
 
-    pub(crate) fn get(
-        &mut self,
-        group: GroupId,
-        key: &[u8],
-        asker: Asker,
-        waiter: Waiter,
-        now: Instant,
-    ) -> Called<Result<Get, Error>> {
-        let Self { store, numbers, .. } = self;
-        store.set_epoch_deadline(self.patience);
-        let told = (group.0, key, asker.into(), waiter.0, now.as_millis());
-        let (got,) = self.get.call(&mut *store, told)?;
-        Ok(got.map(|verdict| said(verdict, store, numbers).and_then(Said::kept)))
-    }
-
     /// What is cached of these, in one call, or none of it where there is no memory for the answer.
     /// Begins nothing.
     pub(crate) fn hits(
@@ -168,11 +139,11 @@ impl Instance {
         let Self { store, groups, key_bytes, .. } = self;
         store.set_epoch_deadline(self.patience);
         let now = now.as_millis();
-        if let Some(ask) = asks.only()
-            && let Some(words) = convert::words(ask.key)
+        if asks.len() == 1
+            && let Some(words) = convert::words(asks.at(0).key)
         {
-            let told = (ask.group.0, words, ask.key.len() as u8, now);
-            let (found,) = self.hit.call(&mut *store, told)?;
+            let Ask { group, key, .. } = asks.at(0);
+            let (found,) = self.hit.call(&mut *store, (group.0, words, key.len() as u8, now))?;
             tell(0, found.map(|found| lent(found, store)));
             return Ok(());
         }
@@ -189,7 +160,7 @@ impl Instance {
         Ok(())
     }
 
-    /// As `get` for each of these, in one call.
+    /// Asks for each of these, and begins what is to be begun.
     pub(crate) fn get_batch(
         &mut self,
         asks: &Asks,
@@ -291,8 +262,8 @@ fn said<'a>(
     }
 }
 
-fn lent(found: bindings::Lent, store: &Store<Memory>) -> Lent<'_> {
-    let bindings::Lent { value, digest, age } = found;
+fn lent(found: bindings::Found, store: &Store<Memory>) -> Lent<'_> {
+    let bindings::Found { value, digest, age } = found;
     Lent { bytes: value.as_le_slice(store), digest, age: age.map(convert::duration) }
 }
 

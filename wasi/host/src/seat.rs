@@ -169,23 +169,9 @@ impl Seat {
         Ok(())
     }
 
-    pub(crate) fn get(
-        &self,
-        group: GroupId,
-        waiter: Waiter,
-        get: impl FnOnce(&mut Instance) -> Called<Result<Get, Error>>,
-    ) -> Result<Get, Error> {
-        let mut state = self.lock();
-        let got = self.call_in(&mut state, get).unwrap_or(Err(BROKE_OFF));
-        if let Ok(Get::Wait | Get::Fetch(_)) = got {
-            *state.waiting.entry((group, waiter)).or_default() += 1;
-        }
-        got
-    }
-
-    /// As `get` for each of these: what is cached in one call, and the rest in another. What is lent
-    /// lies in the instance, whose lock is held while it is told of: long values are lent only as long
-    /// as nobody waits for that.
+    /// Asks for each of these: what is cached in one call, and the rest in another. What is lent lies in
+    /// the instance, whose lock is held while it is told of: long values are lent only as long as nobody
+    /// waits for that.
     pub(crate) fn get_batch(&self, asks: &Asks, now: Instant, tell: &mut Tell<'_>) {
         let mut state = self.lock();
         let mut tell = |at, said: Result<Said<'_>, Error>| {
@@ -207,9 +193,15 @@ impl Seat {
         if told.is_none() {
             return (0..asks.len()).for_each(|at| tell(at, Err(BROKE_OFF)));
         }
-        if !misses.is_empty() {
-            let asks = misses.iter().map(|&at| asks.at(at)).collect();
-            self.begin(&mut state, &asks, now, &mut |at, said| tell(misses[at], said));
+        if misses.len() == asks.len() {
+            self.begin(&mut state, asks, now, &mut tell);
+        } else if !misses.is_empty() {
+            match asks.pick(misses.iter().copied()) {
+                Ok(rest) => {
+                    self.begin(&mut state, &rest, now, &mut |at, said| tell(misses[at], said));
+                }
+                Err(error) => misses.iter().for_each(|&at| tell(at, Err(error.into()))),
+            }
         }
     }
 

@@ -4,17 +4,7 @@ use gocache::{Ask, Asks, Engine, Said};
 use gocache_core::{Asker, Error, Get, GroupId, Instant, Waiter};
 use gocache_wasi::{Settings, WasiEngine};
 
-use crate::{COMPONENT, FRESH, SCORES, ZERO, change, engine, fetch, land, settings, value};
-
-/// What is said of each, in the order of the asks; what is lent is copied.
-pub(crate) fn ask(engine: &WasiEngine, asks: &Asks, now: Instant) -> Vec<Result<Get, Error>> {
-    let mut said: Vec<_> = (0..asks.len()).map(|_| None).collect();
-    engine.get_batch(asks, now, &mut |at, it| {
-        assert!(said[at].is_none(), "told twice");
-        said[at] = Some(it.and_then(Said::kept));
-    });
-    said.into_iter().map(|said| said.expect("each is told")).collect()
-}
+use crate::{COMPONENT, FRESH, SCORES, ZERO, ask, change, engine, fetch, land, settings, value};
 
 fn client(group: GroupId, key: &[u8], waiter: u64) -> Ask<'_> {
     Ask { group, key, asker: Asker::Client, waiter: Waiter(waiter) }

@@ -1,6 +1,7 @@
 //! The engine over the real component in the real wasmtime.
 //!
 //! - `batch`: several requests in one call
+//! - `hits`: what the component finds of what is cached, asked as other hosts ask it
 //! - `verbs`: what each call answers; the suite of the workspace says what clients see of it
 //! - `twin`: the same calls in the same order get the same answers from the core itself
 //! - `trap`: an instance dies, the engine does not, and everyone who waited is told
@@ -13,11 +14,13 @@
 
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the message")]
 
+mod bare;
 mod guest;
 
 mod batch;
 mod compiled;
 mod follow;
+mod hits;
 mod parts;
 mod program;
 mod protocol;
@@ -28,10 +31,10 @@ mod verbs;
 
 use std::{sync::LazyLock, time::Duration};
 
-use gocache::Engine;
+use gocache::{Ask, Asks, Engine, Said};
 use gocache_core::{
-    Asker, Done, Fetch, Get, GroupId, Instant, Landing, Limits, Load, LoadError, PeerId, Value,
-    Waiter,
+    Asker, Done, Error, Fetch, Get, GroupId, Instant, Landing, Limits, Load, LoadError, PeerId,
+    Value, Waiter,
 };
 use gocache_wasi::{Component, GroupSettings, RingSettings, Settings, WasiEngine};
 
@@ -82,6 +85,20 @@ fn engine() -> WasiEngine {
 
 fn value(bytes: &[u8]) -> Result<Load, LoadError> {
     Ok(Value::new(bytes)?.into())
+}
+
+/// What is said of each, in the order of the asks; what is lent is copied.
+fn ask(engine: &WasiEngine, asks: &Asks, now: Instant) -> Vec<Result<Get, Error>> {
+    let mut said: Vec<_> = (0..asks.len()).map(|_| None).collect();
+    engine.get_batch(asks, now, &mut |at, it| {
+        assert!(said[at].is_none(), "told twice");
+        let Ask { group, key, .. } = asks.at(at);
+        let is_same = |later: &usize| (asks.at(*later).group, asks.at(*later).key) == (group, key);
+        let mut later = (at + 1..asks.len()).filter(is_same);
+        assert!(later.all(|later| said[later].is_none()), "after one that asks for the same");
+        said[at] = Some(it.and_then(Said::kept));
+    });
+    said.into_iter().map(|said| said.expect("each is told")).collect()
 }
 
 fn get(engine: &impl Engine, key: &[u8], waiter: u64) -> Get {

@@ -165,13 +165,35 @@ fn a_value_that_memory_takes_but_once_is_refused_without_a_trap() {
     assert!(matches!(get(&engine, b"Tom", 3), Get::Hit(_)), "what is cached stays so");
 }
 
+fn client(key: &[u8], waiter: u64) -> Ask<'_> {
+    Ask { group: SCORES, key, asker: Asker::Client, waiter: Waiter(waiter) }
+}
+
+/// More than there is memory for on its way in where loads are begun, and not yet where hits are
+/// looked for.
+#[test]
+fn all_whose_loads_were_to_be_begun_are_told_of_a_trap() {
+    let engine = cramped();
+    let waits = fetch(&engine, b"Ann", 1);
+    let asks: Asks = (2..).map(|waiter| client(b"", waiter)).take(150_000).collect();
+    let mut next = 0;
+    engine.get_batch(&asks, ZERO, &mut |at, said| {
+        assert_eq!((at, said.map(drop)), (next, Err(Error::Failed)), "each of them once");
+        next += 1;
+    });
+    assert_eq!(next, asks.len());
+    assert_eq!(engine.traps(), Some(1));
+    let lost: Vec<_> = std::iter::from_fn(|| engine.overdue(ZERO)).collect();
+    assert_eq!(lost.len(), 1);
+    assert_eq!(lost[0].waiters, [Waiter(1)], "who waited since before, and no other");
+    drop(waits);
+}
+
 #[test]
 fn all_who_are_asked_together_are_told_of_a_trap() {
     let engine = cramped();
-    let client =
-        |key, waiter| Ask { group: SCORES, key, asker: Asker::Client, waiter: Waiter(waiter) };
     let asks: Asks =
-        [client(&b"Tom"[..], 1), client(b"Ann", 2), client(b"Tom", 3)].into_iter().collect();
+        [client(b"Tom", 1), client(b"Ann", 2), client(b"Tom", 3)].into_iter().collect();
     engine.get_batch(&asks, ZERO, &mut |_, said| {
         assert!(matches!(said, Ok(Said::Got(Get::Wait | Get::Fetch(_)))));
     });

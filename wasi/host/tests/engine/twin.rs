@@ -8,7 +8,7 @@ use gocache_core::{
 };
 use gocache_wasi::{Settings, WasiEngine};
 
-use crate::{COMPONENT, ring, settings, value};
+use crate::{COMPONENT, ask, ring, settings, value};
 
 const STEPS: u32 = 20_000;
 
@@ -109,7 +109,7 @@ impl Walk {
         let numbered = || keys.iter().zip((first..).map(Waiter));
         let asks: Asks =
             numbered().map(|(key, waiter)| Ask { group, key, asker, waiter }).collect();
-        let theirs = crate::batch::ask(wasi, &asks, now);
+        let theirs = ask(wasi, &asks, now);
         let ours: Vec<_> =
             numbered().map(|(key, waiter)| core.get(group, key, asker, waiter, now)).collect();
         assert_eq!(format!("{ours:?}"), format!("{theirs:?}"), "step {step}");
