@@ -119,9 +119,9 @@ pub fn config(input: &[u8]) {
 }
 
 /// Limits that an input of a fuzzer passes.
-static CONFIG: LazyLock<Config> = LazyLock::new(config_of_all);
+static CONFIG: LazyLock<Config> = LazyLock::new(small_limits);
 
-fn config_of_all() -> Config {
+fn small_limits() -> Config {
     let text = "[origins.o]\nkind = \"http\"\nurl = \"http://127.0.0.1:1/\"\n\
                 [groups.g]\norigin = \"o\"\nbudget = 1000\n[limits]\nhead_bytes = 300\n\
                 head_fields = 6\ntarget_bytes = 100\nkey_bytes = 50\nbody_bytes = 100\npipeline = 3\n";
@@ -345,7 +345,7 @@ mod tests {
     /// As when another configuration is read while a body comes.
     #[test]
     fn a_request_whose_body_comes_is_answered_whatever_the_limits_are_then() {
-        let mut less = config_of_all();
+        let mut less = small_limits();
         less.limits.head = crate::http1::HeadLimits { bytes: 20, fields: 1, target: 2 };
         let local = Local::new(Epoch::begin());
         let (before, after) = (local.turn(&CONFIG), local.turn(&less));

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::payload::Payload;
+
 const BYTES_IN_FLIGHT_MAX: usize = 1 << 30;
 
 /// How often and how long each server is measured.
@@ -15,25 +17,9 @@ impl Plan {
     pub(crate) const QUICK: Self = Self { rounds: 3, sample: Duration::from_millis(300) };
 }
 
-/// A value that the servers hold.
-#[derive(Clone, Copy)]
-pub(crate) struct Payload {
-    pub(crate) key: &'static str,
-    pub(crate) label: &'static str,
-    pub(crate) bytes: usize,
-}
+const LARGE: Payload = Payload { key: "large", label: "1MiB", bytes: 1 << 20 };
 
-impl Payload {
-    const SMALL: Self = Self { key: "small", label: "3B", bytes: 3 };
-    const PAGE: Self = Self { key: "page", label: "4KiB", bytes: 4 << 10 };
-    const LARGE: Self = Self { key: "large", label: "1MiB", bytes: 1 << 20 };
-
-    pub(crate) const ALL: [Self; 3] = [Self::SMALL, Self::PAGE, Self::LARGE];
-
-    pub(crate) fn value(&self) -> Vec<u8> {
-        vec![b'x'; self.bytes]
-    }
-}
+pub(crate) const PAYLOADS: [Payload; 3] = [Payload::SMALL, Payload::PAGE, LARGE];
 
 /// One line of the table.
 pub(crate) struct Case {
@@ -61,7 +47,7 @@ pub(crate) const LOOPS_MAX: usize = 2;
 pub(crate) fn all() -> Vec<Case> {
     let mut cases = Vec::new();
     for loops in 1..=LOOPS_MAX {
-        for payload in Payload::ALL {
+        for payload in PAYLOADS {
             for (in_flight, connections) in
                 [(1, 1), (1, 32), (1, 256), (16, 1), (16, 32), (16, 256)]
             {

@@ -5,7 +5,7 @@ use std::process::Stdio;
 
 use tempfile::TempDir;
 
-use crate::cases::Payload;
+use crate::cases::PAYLOADS;
 use crate::cores::Cores;
 use crate::program;
 use crate::secure::{self, Secure};
@@ -20,14 +20,14 @@ pub(crate) fn start(cores: &Cores, is_secure: bool) -> io::Result<Server> {
     let files = TempDir::new()?;
     let secure = is_secure.then(|| Secure::create(files.path())).transpose()?;
     let group = "budget = \"64 MiB\"\n".to_owned() + if is_secure { secure::TABLE } else { "" };
-    let values = Payload::ALL.iter().map(|payload| (payload.key.to_owned(), payload.value()));
+    let values = PAYLOADS.iter().map(|payload| (payload.key.to_owned(), payload.value()));
     // Its stderr stays the bench's: what it warns of belongs to whoever reads the table.
     let (process, [address, _]) =
         program::start(cores, files.path(), &group, values, Stdio::inherit())?;
     let speech = Speech::Http { base: BASE };
     let name = if is_secure { "over TLS" } else { "gocache" };
     let mut server = Server { name, process, address, secure, speech, _files: files };
-    for payload in &Payload::ALL {
+    for payload in &PAYLOADS {
         server.wait_until_ready(payload)?;
     }
     Ok(server)

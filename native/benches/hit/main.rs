@@ -18,6 +18,7 @@
 //! | `floor.rs` | the floor, a child process |
 //! | `gocache.rs` | a gocache with a filled database, a child process |
 //! | `others.rs` | the others, child processes |
+//! | `payload.rs` | a value that the servers hold |
 //! | `server.rs` | any server under test: ready, probed |
 //! | `speech.rs` | requests and answers, of HTTP and of memcached |
 //! | `table.rs` | medians and the table |
@@ -33,6 +34,7 @@ mod cores;
 mod floor;
 mod gocache;
 mod others;
+mod payload;
 #[path = "../common/process.rs"]
 mod process;
 #[path = "../common/program.rs"]

@@ -14,7 +14,7 @@ use std::process::Stdio;
 
 use tempfile::TempDir;
 
-use crate::cases::Payload;
+use crate::cases::PAYLOADS;
 use crate::cores::Cores;
 use crate::process::{Process, free_addresses};
 use crate::server::Server;
@@ -64,7 +64,7 @@ pub(crate) fn start(cores: &Cores, backend: SocketAddr) -> io::Result<(Vec<Serve
         };
         let [address, _] = free_addresses()?;
         let ready = |mut server: Server| {
-            Payload::ALL.iter().try_for_each(|payload| server.wait_until_ready(payload))?;
+            PAYLOADS.iter().try_for_each(|payload| server.wait_until_ready(payload))?;
             Ok(server)
         };
         let stand = Stand { program, cores, files: TempDir::new()?, address, backend };

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use rustls::StreamOwned;
 use tempfile::TempDir;
 
-use crate::cases::Payload;
+use crate::payload::Payload;
 use crate::process::Process;
 use crate::secure::Secure;
 use crate::speech::{Speech, excerpt};

@@ -3,7 +3,7 @@
 use std::io::{self, Read};
 use std::net::SocketAddr;
 
-use crate::cases::Payload;
+use crate::payload::Payload;
 
 const HEAD_BYTES_MAX: usize = 16 << 10;
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use rustix::process::geteuid;
 
 use super::Stand;
-use crate::cases::Payload;
+use crate::cases::PAYLOADS;
 use crate::server::Server;
 use crate::speech::Speech;
 
@@ -36,7 +36,7 @@ pub(super) fn start(stand: Stand<'_>) -> io::Result<Server> {
         }
     };
     stream.set_read_timeout(Some(TIMEOUT))?;
-    for payload in &Payload::ALL {
+    for payload in &PAYLOADS {
         write!(stream, "set {} 0 0 {}\r\n", payload.key, payload.bytes)?;
         stream.write_all(&payload.value())?;
         stream.write_all(b"\r\n")?;

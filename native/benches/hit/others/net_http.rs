@@ -4,7 +4,7 @@ use std::io;
 use std::process::Command;
 
 use super::Stand;
-use crate::cases::Payload;
+use crate::cases::PAYLOADS;
 use crate::server::Server;
 use crate::speech::Speech;
 
@@ -20,7 +20,7 @@ pub(super) fn start(stand: Stand<'_>) -> io::Result<Server> {
         let why = String::from_utf8_lossy(&output.stderr).into_owned();
         return Err(io::Error::other(format!("it cannot be built: {why}")));
     }
-    let values = Payload::ALL.iter().map(|payload| format!("{}={}", payload.key, payload.bytes));
+    let values = PAYLOADS.iter().map(|payload| format!("{}={}", payload.key, payload.bytes));
     let head = [stand.address.to_string(), stand.cores.loops().to_string()];
     let arguments: Vec<String> = head.into_iter().chain(values).collect();
     Stand { program, ..stand }.run("net/http", &arguments, Speech::Http { base: "/" })

@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 
 use super::Stand;
-use crate::cases::Payload;
+use crate::cases::PAYLOADS;
 use crate::server::Server;
 use crate::speech::Speech;
 
@@ -12,10 +12,10 @@ pub(super) fn start(stand: Stand<'_>) -> io::Result<Server> {
     let (files, address) = (stand.files.path(), stand.address);
     let folder = files.display().to_string();
     fs::create_dir(files.join("values"))?;
-    for payload in &Payload::ALL {
+    for payload in &PAYLOADS {
         fs::write(files.join("values").join(payload.key), payload.value())?;
     }
-    let [small, ..] = &Payload::ALL;
+    let [small, ..] = &PAYLOADS;
     let value = String::from_utf8_lossy(&small.value()).into_owned();
     // One process, so that it ends with us. Connections live as long as the bench wants.
     let text = format!(

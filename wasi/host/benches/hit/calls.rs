@@ -7,7 +7,10 @@ use gocache::{Ask, Asks, Engine, Node, Said};
 use gocache_core::{Asker, Get, Group, GroupId, Instant, Seed, Value, Waiter};
 use gocache_wasi::{Component, GroupSettings, Settings, WasiEngine};
 
-use crate::cases::{Bar, Payload};
+use crate::{
+    cases::{Bar, PAYLOADS},
+    payload::Payload,
+};
 
 const GROUP: GroupId = GroupId(0);
 const KEYS: u32 = 1_000;
@@ -38,7 +41,7 @@ pub(crate) fn measure(component: &Component) -> io::Result<()> {
         "| a hit of | native ns | wasi ns | more, us | bar | in batches of 8, 32, 128: ns each |"
     );
     println!("| --- | --: | --: | --: | --- | --- |");
-    for payload in &Payload::ALL {
+    for payload in &PAYLOADS {
         fill(&native, payload)?;
         fill(&wasi, payload)?;
         let batched = [8, 32, 128].map(|size| format!("{:.0}", best_batched(&wasi, size)));

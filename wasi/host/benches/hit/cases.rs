@@ -1,7 +1,8 @@
 //! What is measured, for how long, and the bars.
 
-use std::fmt;
-use std::time::Duration;
+use std::{fmt, time::Duration};
+
+use crate::payload::Payload;
 
 /// How often and how long each server is measured.
 pub(crate) struct Plan {
@@ -14,25 +15,9 @@ impl Plan {
     pub(crate) const QUICK: Self = Self { rounds: 3, sample: Duration::from_millis(300) };
 }
 
-/// A value that the servers hold.
-#[derive(Clone, Copy)]
-pub(crate) struct Payload {
-    pub(crate) key: &'static str,
-    pub(crate) label: &'static str,
-    pub(crate) bytes: usize,
-}
+const BLOCK: Payload = Payload { key: "block", label: "64KiB", bytes: 64 << 10 };
 
-impl Payload {
-    pub(crate) const SMALL: Self = Self { key: "small", label: "3B", bytes: 3 };
-    const PAGE: Self = Self { key: "page", label: "4KiB", bytes: 4 << 10 };
-    const BLOCK: Self = Self { key: "block", label: "64KiB", bytes: 64 << 10 };
-
-    pub(crate) const ALL: [Self; 3] = [Self::SMALL, Self::PAGE, Self::BLOCK];
-
-    pub(crate) fn value(&self) -> Vec<u8> {
-        vec![b'x'; self.bytes]
-    }
-}
+pub(crate) const PAYLOADS: [Payload; 3] = [Payload::SMALL, Payload::PAGE, BLOCK];
 
 /// One line of the table.
 pub(crate) struct Case {
@@ -53,7 +38,7 @@ impl Case {
 }
 
 pub(crate) fn all() -> Vec<Case> {
-    let each = Payload::ALL.into_iter().flat_map(|payload| {
+    let each = PAYLOADS.into_iter().flat_map(|payload| {
         let loads = [(1, 1), (32, 1), (256, 1), (32, 16)];
         loads.map(|(connections, in_flight)| {
             let bar = (in_flight == 1 && payload.bytes == 3).then_some(0.90);

@@ -35,6 +35,8 @@ mod client;
 mod cores;
 #[path = "../../../../native/benches/hit/floor.rs"]
 mod floor;
+#[path = "../../../../native/benches/hit/payload.rs"]
+mod payload;
 #[path = "../../../../native/benches/common/process.rs"]
 mod process;
 #[expect(dead_code, reason = "nobody here speaks TLS")]
@@ -55,8 +57,9 @@ use std::{
 
 use gocache_wasi::{Component, ComponentError};
 
-use cases::{Bar, Case, Payload, Plan};
+use cases::{Bar, Case, Plan};
 use cores::Cores;
+use payload::Payload;
 use server::{Server, Target};
 
 fn main() -> ExitCode {

@@ -18,7 +18,7 @@ use gocache::{
 use gocache_wasi::{Component, WasiEngine};
 use tempfile::TempDir;
 
-use crate::cases::Payload;
+use crate::cases::PAYLOADS;
 use crate::cores::Cores;
 use crate::process::{Process, free_addresses};
 use crate::server;
@@ -102,7 +102,7 @@ token = "{TOKEN}"
 
 /// Puts all payloads, and sees that they are there.
 pub(crate) fn fill(server: &mut server::Server) -> io::Result<()> {
-    for payload in &Payload::ALL {
+    for payload in &PAYLOADS {
         let mut stream = TcpStream::connect(server.address)?;
         let head = format!(
             "PUT {BASE}{} HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {TOKEN}\r\n\

@@ -10,10 +10,13 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::cases::{Bar, Case, Payload, Plan};
 use crate::cores::Cores;
 use crate::process::{Process, free_addresses};
 use crate::server::Target;
+use crate::{
+    cases::{Bar, Case, Plan},
+    payload::Payload,
+};
 
 const CASE: Case = Case { connections: 32, in_flight: 1, payload: Payload::SMALL, bar: None };
 /// It compiles the component first.
