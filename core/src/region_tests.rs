@@ -146,20 +146,22 @@ fn a_large_value_finds_its_place_among_small_ones() {
     #[repr(align(128))]
     struct Memory([MaybeUninit<u8>; 32 << 10]);
 
+    let (memory_len, large_len, steps) =
+        if cfg!(miri) { (8 << 10, 3 << 9, 300) } else { (32 << 10, 6 << 10, 60_000) };
     let mut memory = Box::new(Memory([MaybeUninit::uninit(); 32 << 10]));
-    let region = Region::new(&mut memory.0);
+    let region = Region::new(&mut memory.0[..memory_len]);
     let (budget, mut dice) = (region.capacity(), Dice(7));
     let mut cache = Cache::<Lru, _>::new_in(budget, Seed::new(7), &region).expect("memory");
     let (mut asked, mut refused) = (0, 0);
-    for number in 0..if cfg!(miri) { 1_000 } else { 60_000 } {
+    for number in 0..steps {
         let key = (dice.below(2_000) as u32).to_le_bytes();
         if cache.get(&key, Instant::ZERO).is_none() {
             cache.insert(&key, &[7; 40][..dice.below(40)], Instant::ZERO).expect("it fits");
         }
-        if number % 1_000 == 999 {
-            let large = [7; 6 << 10];
+        if number % (steps / 60) == 0 {
+            let large = &[7; 6 << 10][..large_len];
             asked += 1;
-            refused += u32::from(cache.insert(b"large", &large, Instant::ZERO).is_err());
+            refused += u32::from(cache.insert(b"large", large, Instant::ZERO).is_err());
         }
     }
     region.check();
