@@ -104,6 +104,16 @@ impl Asks {
         room.map_err(|_| OutOfMemory)
     }
 
+    /// As [`Asks::push`], where memory may be short.
+    ///
+    /// # Errors
+    /// If there is none for it.
+    pub fn try_push(&mut self, ask: Ask<'_>) -> Result<(), OutOfMemory> {
+        self.make_room(ask.key.len())?;
+        self.push(ask);
+        Ok(())
+    }
+
     /// Puts one behind the others.
     pub fn push(&mut self, ask: Ask<'_>) {
         let Ask { group, key, asker, waiter } = ask;
@@ -130,10 +140,7 @@ impl Asks {
     /// If there is no memory for them.
     pub fn pick(&self, places: impl IntoIterator<Item = usize>) -> Result<Self, OutOfMemory> {
         let mut picked = Self::default();
-        for ask in places.into_iter().map(|place| self.at(place)) {
-            picked.make_room(ask.key.len())?;
-            picked.push(ask);
-        }
+        places.into_iter().try_for_each(|place| picked.try_push(self.at(place)))?;
         Ok(picked)
     }
 

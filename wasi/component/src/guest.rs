@@ -50,7 +50,7 @@ pub(crate) struct State {
     others: Vec<Kept>,
 }
 
-/// Hits of one call, as most hosts have them.
+/// Requests of one call, as most hosts have them.
 const USUAL: usize = 1_024;
 
 /// The answer to a `get`.
@@ -88,14 +88,15 @@ impl State {
     fn forget_more(&mut self) {
         self.keeps_more = false;
         self.kept = Kept::Nothing;
-        // Room for the usual batch stays; they count towards no budget.
-        if self.hits.capacity() > USUAL {
-            (self.hits, self.values) = (Vec::new(), Vec::new());
-        }
         self.hits.clear();
         self.values.clear();
         self.answers.clear();
         self.others.clear();
+        // Room for the usual batch stays; it counts towards no budget.
+        if self.hits.capacity().max(self.answers.capacity()) > USUAL {
+            (self.hits, self.values) = Default::default();
+            (self.answers, self.others) = Default::default();
+        }
     }
 
     /// Keeps what an answer points to. There is nothing by then, which need not be let go.

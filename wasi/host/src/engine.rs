@@ -86,7 +86,8 @@ impl Engine for WasiEngine {
         waiter: Waiter,
         now: Instant,
     ) -> Result<Get, Error> {
-        let asks = [Ask { group, key, asker, waiter }].into_iter().collect();
+        let mut asks = Asks::default();
+        asks.try_push(Ask { group, key, asker, waiter })?;
         let mut got = Err(BROKE_OFF);
         self.seat(key).get_batch(&asks, now, &mut |_, said| got = said.and_then(Said::kept));
         got

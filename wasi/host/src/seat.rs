@@ -193,9 +193,11 @@ impl Seat {
         if told.is_none() {
             return (0..asks.len()).for_each(|at| tell(at, Err(BROKE_OFF)));
         }
-        if misses.len() == asks.len() {
+        if misses.is_empty() {
+            // As nearly always.
+        } else if misses.len() == asks.len() {
             self.begin(&mut state, asks, now, &mut tell);
-        } else if !misses.is_empty() {
+        } else {
             match asks.pick(misses.iter().copied()) {
                 Ok(rest) => {
                     self.begin(&mut state, &rest, now, &mut |at, said| tell(misses[at], said));

@@ -50,6 +50,11 @@ impl Bare {
     }
 }
 
+/// An answer that is no misuse.
+pub(crate) fn answered(answer: Val) -> Val {
+    Val::Result(Ok(Some(Box::new(answer))))
+}
+
 pub(crate) fn bytes(bytes: &[u8]) -> Val {
     Val::List(bytes.iter().map(|&byte| Val::U8(byte)).collect())
 }

@@ -1,10 +1,10 @@
-//! The verbs of a hit. Our host asks for what they do not find in another way: only a host that does
-//! not can tell.
+//! What is cached, by each of the verbs that find it. Our host asks for what one of them does not find
+//! with the next: only a host that does not can tell.
 
 use gocache_core::Value;
 use wasmtime::component::Val;
 
-use crate::bare::{Bare, bytes};
+use crate::bare::{Bare, answered, bytes};
 
 /// With a group of which keys have up to 70 bytes, and values of the length of their keys.
 fn filled(lens: &[usize]) -> Bare {
@@ -28,7 +28,7 @@ fn filled(lens: &[usize]) -> Bare {
     assert_eq!(bare.misuse("configure", &[groups, Val::Option(None), Val::U64(1)]), None);
     for &len in lens {
         let put = [Val::U16(0), bytes(&key(len)), bytes(&key(len)), Val::U64(1_000)];
-        assert_eq!(bare.misuse("put", &put), None);
+        assert_eq!(bare.call("put", &put), answered(Val::Result(Ok(None))));
     }
     bare
 }
@@ -85,7 +85,42 @@ fn a_key_in_words_is_found() {
     for len in [2, 30, 62] {
         assert_eq!(hit(len), Val::Option(None), "{len} bytes");
     }
-    assert_eq!(counted(&mut bare), [10, 10, 0], "a miss leaves no trace");
+    let told = [Val::U16(0), words(&key(64)), Val::U8(200), Val::U64(3_000)];
+    assert_eq!(bare.call("hit", &told), found(64), "it ends with the words");
+    assert_eq!(counted(&mut bare), [11, 11, 0], "a miss leaves no trace");
+}
+
+#[test]
+fn what_is_cached_is_a_hit_to_those_who_would_have_it_loaded() {
+    let mut bare = filled(&[5, 70]);
+    let client = || Val::Enum("client".to_owned());
+    let hit = |len: usize| {
+        let Val::Option(Some(found)) = found(len) else { panic!("it is") };
+        Val::Result(Ok(Some(Box::new(Val::Variant("hit".to_owned(), Some(found))))))
+    };
+    let is_fetch = |answer: &Val| match answer {
+        Val::Result(Ok(Some(answer))) => matches!(&**answer, Val::Variant(it, _) if it == "fetch"),
+        _ => false,
+    };
+    let get = |len: usize| [Val::U16(0), bytes(&key(len)), client(), Val::U64(1), Val::U64(3_000)];
+    for len in [5, 70] {
+        assert_eq!(bare.call("get", &get(len)), answered(hit(len)));
+    }
+    let lens = [70, 6, 5];
+    let ask = |len: usize| {
+        Val::Record(vec![
+            ("group".to_owned(), Val::U16(0)),
+            ("key-bytes".to_owned(), Val::U32(len as u32)),
+            ("asker".to_owned(), client()),
+            ("waiter".to_owned(), Val::U64(7)),
+        ])
+    };
+    let told = [Val::List(lens.map(ask).into()), bytes(&lens.map(key).concat()), Val::U64(3_000)];
+    let Val::Result(Ok(Some(all))) = bare.call("get-batch", &told) else { panic!("answered") };
+    let Val::List(all) = *all else { panic!("a list") };
+    assert_eq!((&all[0], &all[2], all.len()), (&hit(70), &hit(5), 3));
+    assert!(is_fetch(&all[1]), "{:?}", all[1]);
+    assert_eq!(counted(&mut bare), [5, 4, 1]);
 }
 
 #[test]
@@ -106,4 +141,13 @@ fn those_of_a_list_are_found_in_their_places() {
         assert_eq!(bare.call("hits", &told), Val::List(all.clone()));
     }
     assert_eq!(counted(&mut bare), [6, 6, 0]);
+    let beyond = [Val::U32(999), Val::U32(999)];
+    let groups = Val::List(vec![Val::U16(0); 2]);
+    let told = [groups, Val::List(beyond.into()), bytes(&key(3)), Val::U64(3_000)];
+    let all = vec![found(3), found(0)];
+    assert_eq!(
+        bare.call("hits", &told),
+        Val::List(all),
+        "it ends with the keys, and so does the next"
+    );
 }

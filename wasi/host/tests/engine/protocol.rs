@@ -7,7 +7,7 @@ use wasmtime::component::Val;
 
 use crate::{
     COMPONENT,
-    bare::{Bare, bytes},
+    bare::{Bare, answered, bytes},
     change, guest, ring, settings,
 };
 
@@ -99,8 +99,8 @@ fn it_answers_a_host_that_is_wrong() {
         assert_eq!(bare.misuse("configure", &configuration), None, "as often as one likes");
     }
     assert_eq!(bare.misuse("stats", &[]), None);
-    // Of no group, each of them.
-    assert_eq!(bare.misuse("get-batch", &batch), None);
+    let nowhere = Val::Result(Err(Some(Box::new(Val::Variant("no-such-group".to_owned(), None)))));
+    assert_eq!(bare.call("get-batch", &batch), answered(Val::List(vec![nowhere; 2])));
     assert_eq!(bare.call("hit", &hit), Val::Option(None));
     assert_eq!(bare.call("hits", &hits), Val::List(vec![Val::Option(None); 2]));
 }
