@@ -26,7 +26,6 @@ type Node = gocache_core::Node<SpinLock, Global, Arc<Group>>;
 pub(crate) static STATE: Mutex<State> = Mutex::new(State {
     node: None,
     value: None,
-    keeps_more: false,
     kept: Kept::Nothing,
     hits: Vec::new(),
     values: Vec::new(),
@@ -38,8 +37,6 @@ pub(crate) struct State {
     node: Option<Node>,
     /// What the last hit points to.
     value: Option<Value>,
-    /// Whether there is anything in what follows.
-    keeps_more: bool,
     /// What the last answer of another kind points to.
     kept: Kept,
     /// What the last list of hits consists of, and points to.
@@ -79,14 +76,14 @@ impl State {
     #[inline]
     pub(crate) fn forget(&mut self) {
         self.value = None;
-        if self.keeps_more {
+        let keeps_one = !matches!(self.kept, Kept::Nothing);
+        if keeps_one || !self.hits.is_empty() || !self.answers.is_empty() {
             self.forget_more();
         }
     }
 
     #[inline(never)]
     fn forget_more(&mut self) {
-        self.keeps_more = false;
         self.kept = Kept::Nothing;
         self.hits.clear();
         self.values.clear();
@@ -103,7 +100,6 @@ impl State {
     #[inline]
     fn keep(&mut self, kept: Kept) {
         debug_assert!(matches!(self.kept, Kept::Nothing), "it would never be let go");
-        self.keeps_more = true;
         mem::forget(mem::replace(&mut self.kept, kept));
     }
 
@@ -169,7 +165,6 @@ impl State {
         now: Instant,
     ) -> List<Maybe<abi::Found>> {
         let Self { node: Some(node), hits, values, .. } = self else { return List::of(&[]) };
-        self.keeps_more = true;
         let asked = groups.len().min(key_bytes.len());
         if hits.try_reserve(asked).is_ok() && values.try_reserve(asked).is_ok() {
             for (&group, key) in groups.iter().zip(split(keys, key_bytes.iter().copied())) {
@@ -188,7 +183,6 @@ impl State {
         now: Instant,
     ) -> Result<List<Verdict>, Wrong> {
         self.node()?;
-        self.keeps_more = true;
         for (ask, key) in asks.iter().zip(split(keys, asks.iter().map(|ask| ask.key_bytes))) {
             if self.answers.try_reserve(1).is_err() || self.others.try_reserve(1).is_err() {
                 break;

@@ -194,8 +194,9 @@ impl Seat {
             return (0..asks.len()).for_each(|at| tell(at, Err(BROKE_OFF)));
         }
         if misses.is_empty() {
-            // As nearly always.
-        } else if misses.len() == asks.len() {
+            return;
+        }
+        if misses.len() == asks.len() {
             self.begin(&mut state, asks, now, &mut tell);
         } else {
             match asks.pick(misses.iter().copied()) {

@@ -55,6 +55,20 @@ pub(crate) fn answered(answer: Val) -> Val {
     Val::Result(Ok(Some(Box::new(answer))))
 }
 
+/// What `get-batch` is asked for a key of this length.
+pub(crate) fn client(key_bytes: u32) -> Val {
+    record([
+        ("group", Val::U16(0)),
+        ("key-bytes", Val::U32(key_bytes)),
+        ("asker", Val::Enum("client".to_owned())),
+        ("waiter", Val::U64(7)),
+    ])
+}
+
+pub(crate) fn record<const N: usize>(fields: [(&str, Val); N]) -> Val {
+    Val::Record(fields.map(|(name, value)| (name.to_owned(), value)).into())
+}
+
 pub(crate) fn bytes(bytes: &[u8]) -> Val {
     Val::List(bytes.iter().map(|&byte| Val::U8(byte)).collect())
 }

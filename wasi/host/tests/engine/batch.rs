@@ -1,14 +1,12 @@
 //! Several requests in one call: each is answered as if it were asked for itself.
 
-use gocache::{Ask, Asks, Engine, Said};
+use gocache::{Asks, Engine, Said};
 use gocache_core::{Asker, Error, Get, GroupId, Instant, Waiter};
 use gocache_wasi::{Settings, WasiEngine};
 
-use crate::{COMPONENT, FRESH, SCORES, ZERO, ask, change, engine, fetch, land, settings, value};
-
-fn client(group: GroupId, key: &[u8], waiter: u64) -> Ask<'_> {
-    Ask { group, key, asker: Asker::Client, waiter: Waiter(waiter) }
-}
+use crate::{
+    COMPONENT, FRESH, SCORES, ZERO, ask, change, client, engine, fetch, land, settings, value,
+};
 
 #[test]
 fn each_is_answered_in_its_place() {

@@ -4,26 +4,22 @@
 use gocache_core::Value;
 use wasmtime::component::Val;
 
-use crate::bare::{Bare, answered, bytes};
+use crate::bare::{Bare, answered, bytes, client, record};
 
 /// With a group of which keys have up to 70 bytes, and values of the length of their keys.
 fn filled(lens: &[usize]) -> Bare {
     let mut bare = Bare::new();
-    let group = Val::Record(
-        [
-            ("name", bytes(b"scores")),
-            ("budget", Val::U64(1 << 20)),
-            ("eviction", Val::Enum("lru".to_owned())),
-            ("lifetime", Val::Option(Some(Box::new(Val::U64(5_000))))),
-            ("jitter", Val::U8(0)),
-            ("key-bytes", Val::U64(70)),
-            ("flights", Val::U64(8)),
-            ("waiters", Val::U64(8)),
-            ("load-deadline", Val::U64(1_000)),
-        ]
-        .map(|(name, value)| (name.to_owned(), value))
-        .into(),
-    );
+    let group = record([
+        ("name", bytes(b"scores")),
+        ("budget", Val::U64(1 << 20)),
+        ("eviction", Val::Enum("lru".to_owned())),
+        ("lifetime", Val::Option(Some(Box::new(Val::U64(5_000))))),
+        ("jitter", Val::U8(0)),
+        ("key-bytes", Val::U64(70)),
+        ("flights", Val::U64(8)),
+        ("waiters", Val::U64(8)),
+        ("load-deadline", Val::U64(1_000)),
+    ]);
     let groups = Val::List(vec![Val::Option(Some(Box::new(group)))]);
     assert_eq!(bare.misuse("configure", &[groups, Val::Option(None), Val::U64(1)]), None);
     for &len in lens {
@@ -53,9 +49,8 @@ fn found(len: usize) -> Val {
     let value = key(len);
     let digest = Value::new(&value).unwrap().digest();
     let age = Val::Option(Some(Box::new(Val::U64(2_000))));
-    let found = [("value", bytes(&value)), ("digest", Val::U64(digest)), ("age", age)];
-    let found = found.map(|(name, value)| (name.to_owned(), value));
-    Val::Option(Some(Box::new(Val::Record(found.into()))))
+    let found = record([("value", bytes(&value)), ("digest", Val::U64(digest)), ("age", age)]);
+    Val::Option(Some(Box::new(found)))
 }
 
 /// Those of the one group: gets, hits, and loads in the air.
@@ -93,7 +88,6 @@ fn a_key_in_words_is_found() {
 #[test]
 fn what_is_cached_is_a_hit_to_those_who_would_have_it_loaded() {
     let mut bare = filled(&[5, 70]);
-    let client = || Val::Enum("client".to_owned());
     let hit = |len: usize| {
         let Val::Option(Some(found)) = found(len) else { panic!("it is") };
         Val::Result(Ok(Some(Box::new(Val::Variant("hit".to_owned(), Some(found))))))
@@ -102,20 +96,14 @@ fn what_is_cached_is_a_hit_to_those_who_would_have_it_loaded() {
         Val::Result(Ok(Some(answer))) => matches!(&**answer, Val::Variant(it, _) if it == "fetch"),
         _ => false,
     };
-    let get = |len: usize| [Val::U16(0), bytes(&key(len)), client(), Val::U64(1), Val::U64(3_000)];
     for len in [5, 70] {
-        assert_eq!(bare.call("get", &get(len)), answered(hit(len)));
+        let asker = Val::Enum("client".to_owned());
+        let get = [Val::U16(0), bytes(&key(len)), asker, Val::U64(1), Val::U64(3_000)];
+        assert_eq!(bare.call("get", &get), answered(hit(len)));
     }
     let lens = [70, 6, 5];
-    let ask = |len: usize| {
-        Val::Record(vec![
-            ("group".to_owned(), Val::U16(0)),
-            ("key-bytes".to_owned(), Val::U32(len as u32)),
-            ("asker".to_owned(), client()),
-            ("waiter".to_owned(), Val::U64(7)),
-        ])
-    };
-    let told = [Val::List(lens.map(ask).into()), bytes(&lens.map(key).concat()), Val::U64(3_000)];
+    let asks = lens.map(|len| client(len as u32));
+    let told = [Val::List(asks.into()), bytes(&lens.map(key).concat()), Val::U64(3_000)];
     let Val::Result(Ok(Some(all))) = bare.call("get-batch", &told) else { panic!("answered") };
     let Val::List(all) = *all else { panic!("a list") };
     assert_eq!((&all[0], &all[2], all.len()), (&hit(70), &hit(5), 3));

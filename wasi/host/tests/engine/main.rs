@@ -87,6 +87,10 @@ fn value(bytes: &[u8]) -> Result<Load, LoadError> {
     Ok(Value::new(bytes)?.into())
 }
 
+fn client(group: GroupId, key: &[u8], waiter: u64) -> Ask<'_> {
+    Ask { group, key, asker: Asker::Client, waiter: Waiter(waiter) }
+}
+
 /// What is said of each, in the order of the asks; what is lent is copied.
 fn ask(engine: &WasiEngine, asks: &Asks, now: Instant) -> Vec<Result<Get, Error>> {
     let mut said: Vec<_> = (0..asks.len()).map(|_| None).collect();

@@ -7,7 +7,7 @@ use wasmtime::component::Val;
 
 use crate::{
     COMPONENT,
-    bare::{Bare, answered, bytes},
+    bare::{Bare, answered, bytes, client},
     change, guest, ring, settings,
 };
 
@@ -76,14 +76,8 @@ fn it_answers_a_host_that_is_wrong() {
     assert_eq!(bare.misuse("overdue", &[Val::U64(0)]), unconfigured);
     let remove = [Val::U16(0), key.clone(), Val::U64(0)];
     assert_eq!(bare.misuse("remove", &remove), unconfigured);
-    let ask = Val::Record(vec![
-        ("group".to_owned(), Val::U16(0)),
-        ("key-bytes".to_owned(), Val::U32(u32::MAX)),
-        ("asker".to_owned(), Val::Enum("client".to_owned())),
-        ("waiter".to_owned(), Val::U64(0)),
-    ]);
     // Keys that end behind the end of all keys.
-    let batch = [Val::List(vec![ask.clone(), ask]), key.clone(), Val::U64(0)];
+    let batch = [Val::List(vec![client(u32::MAX); 2]), key.clone(), Val::U64(0)];
     assert_eq!(bare.misuse("get-batch", &batch), unconfigured);
     // A key that ends behind its words.
     let words = Val::Tuple(vec![Val::U64(u64::MAX); 8]);

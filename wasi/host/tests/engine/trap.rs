@@ -7,12 +7,12 @@ use std::{
     time::{Duration, Instant as Clock},
 };
 
-use gocache::{Ask, Asks, Config, Engine, Overrides, Said, Server};
+use gocache::{Asks, Config, Engine, Overrides, Said, Server};
 use gocache_core::{Asker, Error, Fetch, Get, GroupId, Instant, Waiter};
 use gocache_wasi::{Settings, StartError, WasiEngine};
 
 use crate::{
-    COMPONENT, SCORES, ZERO, change, fetch, get, land, program, ring, settings, soak, value,
+    COMPONENT, SCORES, ZERO, change, client, fetch, get, land, program, ring, settings, soak, value,
 };
 
 fn cramped() -> WasiEngine {
@@ -170,8 +170,8 @@ fn begin_until_it_traps(count: usize) -> Option<(WasiEngine, Fetch)> {
     let engine = cramped();
     land(&engine, fetch(&engine, b"Tom", 1), value(b"630"));
     let waits = fetch(&engine, b"Ann", 1);
-    let misses = (2..).map(|waiter| client(b"", waiter)).take(count);
-    let asks: Asks = [client(b"Tom", 0)].into_iter().chain(misses).collect();
+    let misses = (2..).map(|waiter| client(SCORES, b"", waiter)).take(count);
+    let asks: Asks = [client(SCORES, b"Tom", 0)].into_iter().chain(misses).collect();
     let mut told = vec![None; asks.len()];
     engine.get_batch(&asks, ZERO, &mut |at, said| {
         let is_hit = said.map(|said| matches!(said, Said::Lent(_)));
@@ -184,10 +184,6 @@ fn begin_until_it_traps(count: usize) -> Option<(WasiEngine, Fetch)> {
     assert!(told[1..].iter().all(|told| *told == Some(Err(Error::Failed))));
     assert_eq!(engine.traps(), Some(1));
     Some((engine, waits))
-}
-
-fn client(key: &[u8], waiter: u64) -> Ask<'_> {
-    Ask { group: SCORES, key, asker: Asker::Client, waiter: Waiter(waiter) }
 }
 
 /// Where there is memory to look for so many hits, and none beside it for what is missed.
@@ -204,13 +200,15 @@ fn all_whose_loads_were_to_be_begun_are_told_of_a_trap() {
 fn all_who_are_asked_together_are_told_of_a_trap() {
     let engine = cramped();
     let asks: Asks =
-        [client(b"Tom", 1), client(b"Ann", 2), client(b"Tom", 3)].into_iter().collect();
+        [client(SCORES, b"Tom", 1), client(SCORES, b"Ann", 2), client(SCORES, b"Tom", 3)]
+            .into_iter()
+            .collect();
     engine.get_batch(&asks, ZERO, &mut |_, said| {
         assert!(matches!(said, Ok(Said::Got(Get::Wait | Get::Fetch(_)))));
     });
     // Keys that do not fit on their way in.
     let long = vec![7; 8 << 20];
-    let asks: Asks = [client(&long, 4), client(b"Sam", 5)].into_iter().collect();
+    let asks: Asks = [client(SCORES, &long, 4), client(SCORES, b"Sam", 5)].into_iter().collect();
     let mut told = Vec::new();
     engine.get_batch(&asks, ZERO, &mut |at, said| told.push((at, said.map(drop))));
     assert_eq!(told, [(0, Err(Error::Failed)), (1, Err(Error::Failed))]);
